@@ -1,0 +1,72 @@
+PYTHON ?= python3
+PYTEST_ARGS ?=
+BENCH_ARGS ?=
+# Names packages to move: make lock UPGRADE="--upgrade-package ruff"; everything: make lock UPGRADE=--upgrade
+UPGRADE ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+DEPENDENCIES := $(VENV)/.dependencies
+INSTALLED := $(VENV)/.installed
+PIP := $(BIN)/pip --quiet --no-input --disable-pip-version-check
+COMPILE := .lock-venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-annotate --no-header --no-emit-index-url --no-emit-find-links $(UPGRADE) --extra embedded pyproject.toml
+
+export PIP_ROOT_USER_ACTION := ignore
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test lint format bench schemas lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(INSTALLED) ## make .venv with the locked dependencies (the other targets call it)
+
+$(DEPENDENCIES): requirements/dev.txt
+	@scripts/create_venv.sh $(PYTHON) $(VENV)
+	@echo "setup: installing the locked dependencies (about a minute)"
+	@$(PIP) install --require-hashes --only-binary :all: -r requirements/dev.txt
+	@touch $@
+
+$(INSTALLED): $(DEPENDENCIES) pyproject.toml
+	@echo "setup: installing tradeengine"
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+	@echo "setup: done"
+
+run: setup ## start the engine with demonstration strategies on generated prices
+	@$(BIN)/tradeengine run --demo
+
+test: lint ## all checks and all tests
+	@$(BIN)/pytest $(PYTEST_ARGS)
+
+lint: setup ## style, types, import arrows, purity of the domain
+	@echo "lint: ruff"
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --quiet --check .
+	@echo "lint: purity"
+	@$(BIN)/python scripts/lint_purity.py
+	@echo "lint: import-linter"
+	@$(BIN)/lint-imports --no-logo > $(VENV)/import-linter.txt || { cat $(VENV)/import-linter.txt; exit 1; }
+	@echo "lint: mypy"
+	@$(BIN)/mypy --no-error-summary
+
+format: setup ## put the code into its standard form
+	@$(BIN)/ruff check --quiet --fix-only .
+	@$(BIN)/ruff format --quiet .
+
+bench: setup ## measure; BENCH_ARGS goes to the benchmark runner
+	@$(BIN)/python -m tests.benchmarks $(BENCH_ARGS)
+
+schemas: setup ## export the JSON Schemas of the contracts to docs/schemas
+	@$(BIN)/python -m contracts.export docs/schemas
+
+lock: ## resolve the dependencies of pyproject.toml again, with hashes
+	@scripts/create_venv.sh $(PYTHON) .lock-venv
+	@.lock-venv/bin/pip --quiet --disable-pip-version-check install uv==0.13.9
+	@$(COMPILE) --group dev -o requirements/dev.txt
+	@$(COMPILE) -c requirements/dev.txt -o requirements/runtime.txt
+
+clean: ## remove the environment, caches and build products
+	@rm -rf $(VENV) .lock-venv build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .schemathesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""What every process needs: settings, clock, logging, telemetry, health and database clients."""

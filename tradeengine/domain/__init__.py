@@ -1,0 +1,1 @@
+"""The pure core: decide and evolve, and the nouns that they speak of."""

@@ -1,0 +1,93 @@
+"""Books of a position: one value for strategy positions and exchange positions alike.
+
+A position keeps its cost, not its average: a closing fill releases a share of the cost, rounded once, and that same
+figure leaves the cost and enters the realised P&L. So every sum is exact although an average is not.
+"""
+
+from decimal import Decimal
+
+import msgspec
+
+from contracts.enums import PositionSide
+from tradeengine.domain.money import ZERO, average, share_of
+
+
+class Books(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a position holds and what it has brought so far.
+
+    Parameters
+    ----------
+    quantity
+        Base asset held, >= 0.
+    cost
+        What the held quantity cost in quote currency, fees excluded.
+    realized, fees, funding
+        In quote currency: gross P&L of closing fills, fees paid (positive is a cost), funding received (negative
+        is paid).
+    entry_quantity, entry_value, exit_quantity, exit_value
+        Totals of the opening and of the closing fills.
+    """
+
+    quantity: Decimal = ZERO
+    cost: Decimal = ZERO
+    realized: Decimal = ZERO
+    fees: Decimal = ZERO
+    funding: Decimal = ZERO
+    entry_quantity: Decimal = ZERO
+    entry_value: Decimal = ZERO
+    exit_quantity: Decimal = ZERO
+    exit_value: Decimal = ZERO
+
+    def opened(self, quantity: Decimal, price: Decimal, fee: Decimal) -> "Books":
+        """Books after a fill that adds ``quantity`` at ``price``."""
+        value = quantity * price
+        return Books(
+            quantity=self.quantity + quantity,
+            cost=self.cost + value,
+            realized=self.realized,
+            fees=self.fees + fee,
+            funding=self.funding,
+            entry_quantity=self.entry_quantity + quantity,
+            entry_value=self.entry_value + value,
+            exit_quantity=self.exit_quantity,
+            exit_value=self.exit_value,
+        )
+
+    def closed(self, side: PositionSide, quantity: Decimal, price: Decimal, fee: Decimal) -> "Books":
+        """Books after a fill that takes ``quantity``, at most what is held, off at ``price``."""
+        value = quantity * price
+        released = share_of(self.cost, quantity, self.quantity)
+        gain = value - released if side is PositionSide.LONG else released - value
+        return Books(
+            quantity=self.quantity - quantity,
+            cost=self.cost - released,
+            realized=self.realized + gain,
+            fees=self.fees + fee,
+            funding=self.funding,
+            entry_quantity=self.entry_quantity,
+            entry_value=self.entry_value,
+            exit_quantity=self.exit_quantity + quantity,
+            exit_value=self.exit_value + value,
+        )
+
+    def funded(self, amount: Decimal) -> "Books":
+        """Books after a funding payment; positive is received."""
+        return msgspec.structs.replace(self, funding=self.funding + amount)
+
+    def unrealized(self, side: PositionSide, mark: Decimal) -> Decimal:
+        """Gross P&L of what is held, valued at ``mark``."""
+        value = self.quantity * mark
+        return value - self.cost if side is PositionSide.LONG else self.cost - value
+
+    @property
+    def entry_price(self) -> Decimal:
+        """Average price of what is held, to 18 decimals; zero when nothing is."""
+        return average(self.cost, self.quantity)
+
+    @property
+    def net(self) -> Decimal:
+        """Realised P&L less fees plus funding."""
+        return self.realized - self.fees + self.funding
+
+
+EMPTY = Books()

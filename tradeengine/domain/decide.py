@@ -1,0 +1,154 @@
+"""Decide: turn an input into events. Pure: time, prices and ids come in the input or follow from the state."""
+
+from collections.abc import Callable, Iterator
+from decimal import localcontext
+from typing import Any
+
+from contracts.enums import OrderStatus
+from tradeengine.domain import events as ev
+from tradeengine.domain import inputs
+from tradeengine.domain.evolve import evolve
+from tradeengine.domain.fills import decide_fill
+from tradeengine.domain.funding import decide_funding
+from tradeengine.domain.money import MONEY
+from tradeengine.domain.position import leg_key
+from tradeengine.domain.protection import flatten, plan
+from tradeengine.domain.signals import decide_signal
+from tradeengine.domain.state import ShardState
+
+EXPIRED = "expired"
+
+
+def step(state: ShardState, given: inputs.AnyInput) -> list[ev.AnyEvent]:
+    """Decide an input, apply what was decided, and plan what it calls for.
+
+    Parameters
+    ----------
+    state
+        Changed in place. If what is returned cannot be committed, the state is worthless and must be dropped.
+
+    Returns
+    -------
+    list of events
+        In the order in which they were applied.
+    """
+    with localcontext(MONEY):
+        events = decide(state, given)
+        for event in events:
+            evolve(state, event)
+        for event in tuple(events):
+            # Lazy on purpose: each follow-up is planned on the state that the one before it left.
+            for follow_up in react(state, event):
+                evolve(state, follow_up)
+                events.append(follow_up)
+    return events
+
+
+def restore(state: ShardState, events: list[ev.AnyEvent]) -> None:
+    """Apply committed events to the state, as a restart does."""
+    with localcontext(MONEY):
+        for event in events:
+            evolve(state, event)
+
+
+def decide(state: ShardState, given: inputs.AnyInput) -> list[ev.AnyEvent]:
+    """Events that an input calls for on this state, which stays as it is."""
+    return _DECIDE[type(given)](state, given)
+
+
+def react(state: ShardState, event: ev.AnyEvent) -> Iterator[ev.AnyEvent]:
+    """Events that an applied event calls for: protection that follows what is held now."""
+    if isinstance(event, ev.OrderEnded):
+        yield from _after_end(state, event)
+    elif isinstance(event, ev.OrderFilled):
+        for share in event.shares:
+            if share.after.quantity:
+                position = state.legs[leg_key(event.symbol, event.position_side)].strategies[share.strategy_id]
+                yield from plan(state, position, event.time_ms)
+
+
+def _after_end(state: ShardState, event: ev.OrderEnded) -> Iterator[ev.AnyEvent]:
+    """An order that reduces a position ended without our asking: what is still held must not stay naked."""
+    if event.purpose.opening or event.wanted:
+        return
+    leg = state.leg(event.symbol, event.position_side)
+    position = leg.strategies.get(event.strategy_id) if leg else None
+    if position is None:
+        return
+    if event.status is OrderStatus.REJECTED and event.purpose.protective:
+        yield from flatten(state, position, event.time_ms)
+    else:
+        yield from plan(state, position, event.time_ms)
+
+
+def _journal(state: ShardState, given: inputs.JournalOpened) -> list[ev.AnyEvent]:
+    return [ev.JournalNamed(time_ms=given.time_ms, journal_id=given.journal_id)]
+
+
+def _config(state: ShardState, given: inputs.ConfigChanged) -> list[ev.AnyEvent]:
+    return [ev.ConfigSet(time_ms=given.time_ms, config=given.config)]
+
+
+def _instruments(state: ShardState, given: inputs.InstrumentsChanged) -> list[ev.AnyEvent]:
+    return [ev.InstrumentsSet(time_ms=given.time_ms, instruments=given.instruments)]
+
+
+def _signal(state: ShardState, given: inputs.SignalReceived) -> list[ev.AnyEvent]:
+    events = decide_signal(state, given)
+    equity = given.context.equity
+    if state.config.max_drawdown_pct is not None and equity is not None and equity > state.peak_equity:
+        events.insert(0, ev.PeakEquityRaised(time_ms=given.time_ms, equity=equity))
+    return events
+
+
+def _order(state: ShardState, given: inputs.OrderReported) -> list[ev.AnyEvent]:
+    live = state.orders.get(given.client_order_id)
+    if live is None or live.status.terminal:
+        return []
+    if given.status is OrderStatus.PLANNED:
+        return []
+    if given.status is OrderStatus.OPEN:
+        if live.status is OrderStatus.OPEN:
+            return []
+        return [
+            ev.OrderOpened(
+                time_ms=given.time_ms, client_order_id=given.client_order_id, venue_order_id=given.venue_order_id
+            )
+        ]
+    executed = given.executed
+    if executed is None and given.status is OrderStatus.FILLED:
+        executed = live.order.quantity
+    ended = ev.OrderEnded(
+        time_ms=given.time_ms,
+        client_order_id=given.client_order_id,
+        strategy_id=live.order.strategy_id,
+        symbol=live.order.symbol,
+        position_side=live.order.position_side,
+        purpose=live.order.purpose,
+        wanted=live.cancelling,
+        status=given.status,
+        reason=given.reason,
+        executed=executed,
+    )
+    return [ended]
+
+
+def _time(state: ShardState, given: inputs.TimeAdvanced) -> list[ev.AnyEvent]:
+    now = given.time_ms
+    return [
+        ev.CancelPlanned(time_ms=now, client_order_id=order_id, why=EXPIRED)
+        for order_id, live in state.orders.items()
+        if live.order.expires_ms is not None and live.order.expires_ms <= now and not live.cancelling
+    ]
+
+
+_DECIDE: dict[type, Callable[[ShardState, Any], list[ev.AnyEvent]]] = {
+    inputs.JournalOpened: _journal,
+    inputs.ConfigChanged: _config,
+    inputs.InstrumentsChanged: _instruments,
+    inputs.SignalReceived: _signal,
+    inputs.OrderReported: _order,
+    inputs.FillReported: decide_fill,
+    inputs.FundingSettled: decide_funding,
+    inputs.TimeAdvanced: _time,
+}

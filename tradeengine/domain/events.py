@@ -1,0 +1,266 @@
+"""Events: what was decided. The state is a fold over them, and every record is made from them."""
+
+from decimal import Decimal
+
+import msgspec
+
+from contracts.enums import (
+    Action,
+    CloseReason,
+    OrderPurpose,
+    OrderStatus,
+    Outcome,
+    PositionSide,
+    Reason,
+    RejectionSource,
+    Side,
+)
+from tradeengine.domain.books import Books
+from tradeengine.domain.config import TradingConfig
+from tradeengine.domain.instrument import Instrument
+from tradeengine.domain.money import ZERO
+from tradeengine.domain.orders import ApprovedOrder
+
+CLOSED_BY_SIGNAL = "closed by signal"
+"""Why an entry under way is cancelled when its strategy asks to be out."""
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="event"):
+    """Base of all events; ``time_ms`` is the time of the input, milliseconds since 1970 UTC."""
+
+    time_ms: int
+
+
+class JournalNamed(Event, frozen=True, tag="journal_named"):
+    """The journal got its name."""
+
+    journal_id: str
+
+
+class ConfigSet(Event, frozen=True, tag="config_set"):
+    """A trading configuration took effect."""
+
+    config: TradingConfig
+
+
+class InstrumentsSet(Event, frozen=True, tag="instruments_set"):
+    """Trading rules took effect."""
+
+    instruments: tuple[Instrument, ...]
+
+
+class SignalDecided(Event, frozen=True, tag="decided"):
+    """A signal got its outcome.
+
+    Parameters
+    ----------
+    detail
+        For people: the figures behind the reason.
+    orders
+        Client order ids of the orders that the signal calls for.
+    """
+
+    strategy_id: str
+    signal_id: str
+    symbol: str
+    action: Action
+    outcome: Outcome
+    reason: Reason | None = None
+    source: RejectionSource | None = None
+    detail: str | None = None
+    orders: tuple[str, ...] = ()
+
+
+class PeakEquityRaised(Event, frozen=True, tag="peak_equity"):
+    """The account's equity, in quote currency, reached a new high."""
+
+    equity: Decimal
+
+
+class OrderPlanned(Event, frozen=True, tag="planned"):
+    """An approved order is to be sent; nothing leaves before this is committed."""
+
+    order: ApprovedOrder
+
+
+class OrderOpened(Event, frozen=True, tag="opened"):
+    """The venue took an order."""
+
+    client_order_id: str
+    venue_order_id: str | None = None
+
+
+class CancelPlanned(Event, frozen=True, tag="cancel_planned"):
+    """An order is to be cancelled."""
+
+    client_order_id: str
+    why: str
+
+
+class OrderEnded(Event, frozen=True, tag="ended"):
+    """An order came to its end otherwise than by filling.
+
+    Parameters
+    ----------
+    wanted
+        Whether a cancel had been planned.
+    executed
+        Quantity that the venue says it executed before, base asset.
+    """
+
+    client_order_id: str
+    strategy_id: str
+    symbol: str
+    position_side: PositionSide
+    purpose: OrderPurpose
+    status: OrderStatus
+    wanted: bool = False
+    reason: str | None = None
+    executed: Decimal | None = None
+
+
+class FillShare(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One strategy's share of a fill.
+
+    Parameters
+    ----------
+    quantity
+        Share of the fill's quantity, base asset.
+    fee
+        Share of the fee, in the fee's asset.
+    realized
+        Gross P&L of a closing share, by the strategy's own cost, in quote currency.
+    signal_id, opened_ms
+        Signal and time that opened the strategy position.
+    close_reason
+        For closing shares, why.
+    after
+        Books of the strategy position after the fill.
+    """
+
+    strategy_id: str
+    position_id: str
+    quantity: Decimal
+    fee: Decimal
+    signal_id: str
+    opened_ms: int
+    after: Books
+    realized: Decimal = ZERO
+    close_reason: CloseReason | None = None
+
+
+class OrderFilled(Event, frozen=True, tag="filled"):
+    """A fill entered the books.
+
+    Parameters
+    ----------
+    opening
+        Whether it adds to the leg.
+    realized
+        Gross P&L of a closing fill, by the exchange position's own average, in quote currency.
+    before
+        Quantity of the exchange position before the fill.
+    after
+        Books of the exchange position after the fill.
+    opened_ms
+        When the exchange position was opened.
+    order_remaining
+        Quantity of the order that can still fill; zero for orders that are not ours.
+    sequence
+        Number of the fill on this exchange position, 1 for the first.
+    """
+
+    client_order_id: str
+    trade_id: str
+    symbol: str
+    side: Side
+    position_side: PositionSide
+    opening: bool
+    quantity: Decimal
+    price: Decimal
+    fee: Decimal
+    fee_asset: str
+    maker: bool
+    before: Decimal
+    after: Books
+    opened_ms: int
+    order_remaining: Decimal
+    sequence: int
+    shares: tuple[FillShare, ...]
+    realized: Decimal = ZERO
+
+
+class FillIgnored(Event, frozen=True, tag="fill_ignored"):
+    """A fill did not enter the books; the reason says why."""
+
+    client_order_id: str
+    trade_id: str
+    symbol: str
+    reason: str
+
+
+class ProtectionPlanned(Event, frozen=True, tag="protection_planned"):
+    """Stop and target of a strategy position, for what it holds now; ``None`` means that none is wanted.
+
+    Parameters
+    ----------
+    widened
+        Whether the stop was moved out to the least distance.
+    """
+
+    position_id: str
+    strategy_id: str
+    symbol: str
+    position_side: PositionSide
+    quantity: Decimal
+    stop_price: Decimal | None = None
+    target_price: Decimal | None = None
+    widened: bool = False
+
+
+class FundingShare(msgspec.Struct, frozen=True, kw_only=True):
+    """One strategy's share of a funding payment, in quote currency (positive is received), and its books after it."""
+
+    strategy_id: str
+    position_id: str
+    amount: Decimal
+    after: Books
+
+
+class FundingBooked(Event, frozen=True, tag="funding_booked"):
+    """A funding payment entered the books; the amount is in quote currency, positive is received.
+
+    Parameters
+    ----------
+    rate
+        Fraction of notional; longs pay when it is positive.
+    mark_price
+        Price that valued the notional.
+    after
+        Books of the exchange position after the payment.
+    """
+
+    symbol: str
+    position_side: PositionSide
+    rate: Decimal
+    mark_price: Decimal
+    amount: Decimal
+    after: Books
+    shares: tuple[FundingShare, ...]
+
+
+AnyEvent = (
+    JournalNamed
+    | ConfigSet
+    | InstrumentsSet
+    | SignalDecided
+    | PeakEquityRaised
+    | OrderPlanned
+    | OrderOpened
+    | CancelPlanned
+    | OrderEnded
+    | OrderFilled
+    | FillIgnored
+    | ProtectionPlanned
+    | FundingBooked
+)

@@ -1,0 +1,241 @@
+"""Evolve: apply an event to the state. No decision is made here, so replaying events restores the state exactly."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+from contracts.enums import OrderPurpose, OrderStatus
+from tradeengine.domain import events as ev
+from tradeengine.domain.inputs import signal_key, trade_key
+from tradeengine.domain.money import ZERO
+from tradeengine.domain.orders import ApprovedOrder, LiveOrder, merged
+from tradeengine.domain.position import Leg, StrategyPosition, leg_key
+from tradeengine.domain.state import DAY_MS, MEMORY_ENTRIES, ShardState
+
+
+def evolve(state: ShardState, event: ev.AnyEvent) -> None:
+    """Change the state in place as the event says.
+
+    Must run in the :data:`~tradeengine.domain.money.MONEY` context.
+    """
+    _APPLY[type(event)](state, event)
+
+
+def _named(state: ShardState, event: ev.JournalNamed) -> None:
+    state.journal_id = event.journal_id
+
+
+def _configured(state: ShardState, event: ev.ConfigSet) -> None:
+    state.config = event.config
+
+
+def _instructed(state: ShardState, event: ev.InstrumentsSet) -> None:
+    for instrument in event.instruments:
+        state.instruments[instrument.symbol] = instrument
+
+
+def _decided(state: ShardState, event: ev.SignalDecided) -> None:
+    key = signal_key(event.strategy_id, event.signal_id)
+    if key not in state.decided:
+        state.decided[key] = event.time_ms
+    forgotten = _forget(state.decided, event.time_ms - state.config.memory_ms)
+    if forgotten >= state.forgotten_ms:
+        state.forgotten_ms = forgotten + 1
+
+
+def _forget(memory: dict[str, int], horizon_ms: int) -> int:
+    """Drop entries before the horizon, and the oldest of too many; return the newest dropped time, or -1."""
+    dropped = -1
+    while memory:
+        key = next(iter(memory))
+        if memory[key] >= horizon_ms and len(memory) <= MEMORY_ENTRIES:
+            break
+        dropped = max(dropped, memory.pop(key))
+    return dropped
+
+
+def _peaked(state: ShardState, event: ev.PeakEquityRaised) -> None:
+    state.peak_equity = event.equity
+
+
+def _planned(state: ShardState, event: ev.OrderPlanned) -> None:
+    order = event.order
+    state.orders_planned += 1
+    state.orders[order.client_order_id] = LiveOrder(order=order)
+    if order.purpose is OrderPurpose.OPEN:
+        leg = _leg(state, order)
+        leg.pending += order.quantity
+        leg.opening_orders.append(order.client_order_id)
+        return
+    position = state.legs[leg_key(order.symbol, order.position_side)].strategies[order.strategy_id]
+    if order.purpose is OrderPurpose.CLOSE:
+        position.closing += order.quantity
+        position.closing_orders.append(order.client_order_id)
+    elif order.purpose is OrderPurpose.STOP_LOSS:
+        position.stop_order_id = order.client_order_id
+    else:
+        position.target_order_id = order.client_order_id
+
+
+def _leg(state: ShardState, order: ApprovedOrder) -> Leg:
+    key = leg_key(order.symbol, order.position_side)
+    leg = state.legs.get(key)
+    if leg is None:
+        leg = state.legs[key] = Leg(symbol=order.symbol, side=order.position_side)
+    return leg
+
+
+def _opened(state: ShardState, event: ev.OrderOpened) -> None:
+    live = state.orders[event.client_order_id]
+    live.status = OrderStatus.OPEN
+    live.venue_order_id = event.venue_order_id
+
+
+def _cancel_planned(state: ShardState, event: ev.CancelPlanned) -> None:
+    live = state.orders[event.client_order_id]
+    live.cancelling = True
+    live.unwanted = event.why == ev.CLOSED_BY_SIGNAL
+
+
+def _ended(state: ShardState, event: ev.OrderEnded) -> None:
+    live = state.orders[event.client_order_id]
+    live.status = event.status
+    live.executed = event.executed
+    if event.executed is None or event.executed <= live.filled:
+        _drop(state, live)
+
+
+def _drop(state: ShardState, live: LiveOrder) -> None:
+    """Take an order that cannot fill any more out of the state, and free what it had reserved."""
+    order = live.order
+    del state.orders[order.client_order_id]
+    key = leg_key(order.symbol, order.position_side)
+    leg = state.legs.get(key)
+    if leg is None:
+        return
+    if order.purpose is OrderPurpose.OPEN:
+        leg.pending -= live.remaining
+        leg.opening_orders.remove(order.client_order_id)
+        if leg.idle:
+            del state.legs[key]
+        return
+    position = leg.strategies.get(order.strategy_id)
+    if position is None:
+        return
+    if order.purpose is OrderPurpose.CLOSE:
+        # A position that was closed and opened anew meanwhile has no part in the old order.
+        if order.client_order_id in position.closing_orders:
+            position.closing_orders.remove(order.client_order_id)
+            position.closing -= live.remaining
+    elif position.stop_order_id == order.client_order_id:
+        position.stop_order_id = None
+    elif position.target_order_id == order.client_order_id:
+        position.target_order_id = None
+
+
+def _filled(state: ShardState, event: ev.OrderFilled) -> None:
+    key = leg_key(event.symbol, event.position_side)
+    leg = state.legs.get(key)
+    if leg is None:
+        leg = state.legs[key] = Leg(symbol=event.symbol, side=event.position_side)
+    live = state.orders.get(event.client_order_id)
+    for share in event.shares:
+        if event.opening:
+            _open_share(leg, event, share, live)
+        else:
+            _close_share(leg, event, share)
+    leg.books = event.after
+    leg.opened_ms = event.opened_ms
+    leg.updated_ms = event.time_ms
+    leg.sequence = event.sequence
+    _total(state, event.time_ms, sum((share.realized for share in event.shares), ZERO), event.fee, ZERO)
+    state.trades[trade_key(event.symbol, event.trade_id)] = event.time_ms
+    _forget(state.trades, event.time_ms - state.config.memory_ms)
+    if live is not None:
+        live.filled += event.quantity
+        if live.order.purpose is OrderPurpose.OPEN:
+            leg.pending -= event.quantity
+        if live.remaining <= ZERO or (live.executed is not None and live.executed <= live.filled):
+            _drop(state, live)
+    if leg.idle:
+        state.legs.pop(key, None)
+
+
+def _open_share(leg: Leg, event: ev.OrderFilled, share: ev.FillShare, live: LiveOrder | None) -> None:
+    position = leg.strategies.get(share.strategy_id)
+    if position is None:
+        position = leg.strategies[share.strategy_id] = StrategyPosition(
+            position_id=share.position_id,
+            strategy_id=share.strategy_id,
+            symbol=event.symbol,
+            side=event.position_side,
+            signal_id=share.signal_id,
+            entry_order_id=event.client_order_id,
+            opened_ms=share.opened_ms,
+        )
+    elif position.last_order_id != event.client_order_id:
+        position.accumulations += 1
+    position.last_order_id = event.client_order_id
+    position.last_open_ms = event.time_ms
+    position.books = share.after
+    if live is not None:
+        position.score = max(position.score, live.order.score)
+        position.terms = merged(position.terms, live.order.terms)
+
+
+def _close_share(leg: Leg, event: ev.OrderFilled, share: ev.FillShare) -> None:
+    position = leg.strategies[share.strategy_id]
+    position.books = share.after
+    if event.client_order_id in position.closing_orders:
+        position.closing -= share.quantity
+    if not share.after.quantity:
+        leg.closed_realized += share.after.realized
+        leg.closed_fees += share.after.fees
+        leg.closed_funding += share.after.funding
+        del leg.strategies[share.strategy_id]
+
+
+def _ignored(state: ShardState, event: ev.FillIgnored) -> None:
+    """Nothing of an ignored fill enters the books."""
+
+
+def _protected(state: ShardState, event: ev.ProtectionPlanned) -> None:
+    position = state.legs[leg_key(event.symbol, event.position_side)].strategies[event.strategy_id]
+    position.stop_price = event.stop_price
+    position.target_price = event.target_price
+
+
+def _funded(state: ShardState, event: ev.FundingBooked) -> None:
+    leg = state.legs[leg_key(event.symbol, event.position_side)]
+    leg.books = event.after
+    for share in event.shares:
+        leg.strategies[share.strategy_id].books = share.after
+    _total(state, event.time_ms, ZERO, ZERO, event.amount)
+
+
+def _total(state: ShardState, time_ms: int, realized: Decimal, fee: Decimal, funding: Decimal) -> None:
+    totals = state.totals
+    day = time_ms // DAY_MS
+    if day > totals.day:
+        totals.day, totals.day_pnl = day, ZERO
+    totals.realized += realized
+    totals.fees += fee
+    totals.funding += funding
+    totals.day_pnl += realized - fee + funding
+
+
+_APPLY: dict[type, Callable[[ShardState, Any], None]] = {
+    ev.JournalNamed: _named,
+    ev.ConfigSet: _configured,
+    ev.InstrumentsSet: _instructed,
+    ev.SignalDecided: _decided,
+    ev.PeakEquityRaised: _peaked,
+    ev.OrderPlanned: _planned,
+    ev.OrderOpened: _opened,
+    ev.CancelPlanned: _cancel_planned,
+    ev.OrderEnded: _ended,
+    ev.OrderFilled: _filled,
+    ev.FillIgnored: _ignored,
+    ev.ProtectionPlanned: _protected,
+    ev.FundingBooked: _funded,
+}

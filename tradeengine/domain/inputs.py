@@ -1,0 +1,195 @@
+"""Inputs: everything that can change a shard's state. Time, prices and ids come in here and nowhere else."""
+
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from contracts.enums import (
+    Action,
+    OrderStatus,
+    OrderType,
+    PositionSide,
+    Side,
+    StrategyMode,
+    Strength,
+    TimeInForce,
+    TriggerDirection,
+)
+from tradeengine.domain.config import TradingConfig
+from tradeengine.domain.instrument import Instrument
+
+
+class Context(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Facts about market and account at the moment of a decision; ``None`` means not known.
+
+    Parameters
+    ----------
+    mark_price
+        Price of the symbol at the venue.
+    equity
+        Account's equity in quote currency, unrealised P&L included.
+    exposure
+        Notional of all open positions of the account, in quote currency.
+    day_pnl
+        Realised P&L less fees plus funding since 00:00 UTC, in quote currency.
+    """
+
+    mark_price: Decimal | None = None
+    equity: Decimal | None = None
+    exposure: Decimal | None = None
+    day_pnl: Decimal | None = None
+
+
+class Input(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="input"):
+    """Base of all inputs; ``time_ms`` is the engine's clock, milliseconds since 1970 UTC."""
+
+    time_ms: int
+
+
+class JournalOpened(Input, frozen=True, tag="journal_opened"):
+    """First input of a journal: gives it the name that its order ids carry."""
+
+    journal_id: str
+
+
+class ConfigChanged(Input, frozen=True, tag="config_changed"):
+    """The trading configuration that holds from now on."""
+
+    config: TradingConfig
+
+
+class InstrumentsChanged(Input, frozen=True, tag="instruments_changed"):
+    """Trading rules that hold from now on, for the symbols named."""
+
+    instruments: tuple[Instrument, ...]
+
+
+class SignalReceived(Input, frozen=True, tag="signal"):
+    """A valid signal reached its shard.
+
+    Parameters
+    ----------
+    timestamp_ms
+        The signal's own time.
+    known
+        Whether a decision about this id is already committed although it has left the memory.
+    carried
+        What travels with the signal without deciding anything.
+    """
+
+    strategy_id: str
+    signal_id: str
+    symbol: str
+    action: Action
+    timestamp_ms: int
+    confidence: Decimal
+    strength: Strength = Strength.MEDIUM
+    strategy_mode: StrategyMode = StrategyMode.DETERMINISTIC
+    price: Decimal | None = None
+    quantity: Decimal | None = None
+    quote_quantity: Decimal | None = None
+    position_size_pct: Decimal | None = None
+    stop_loss: Decimal | None = None
+    take_profit: Decimal | None = None
+    stop_loss_pct: Decimal | None = None
+    take_profit_pct: Decimal | None = None
+    order_type: OrderType = OrderType.MARKET
+    time_in_force: TimeInForce = TimeInForce.GTC
+    target_price: Decimal | None = None
+    conditional_price: Decimal | None = None
+    conditional_direction: TriggerDirection | None = None
+    conditional_timeout_s: int | None = None
+    position_side: PositionSide | None = None
+    timeframe: str = "1h"
+    carried: dict[str, Any] = {}
+    context: Context = Context()
+    known: bool = False
+
+    @property
+    def key(self) -> str:
+        """What identifies the signal among all: strategies may number theirs alike."""
+        return signal_key(self.strategy_id, self.signal_id)
+
+
+class OrderReported(Input, frozen=True, tag="order"):
+    """The venue said what became of an order.
+
+    Parameters
+    ----------
+    status
+        ``OPEN`` when the venue took it, or a terminal status.
+    executed
+        With a terminal status: quantity executed in all, base asset, if the venue says so.
+    """
+
+    client_order_id: str
+    status: OrderStatus
+    venue_order_id: str | None = None
+    executed: Decimal | None = None
+    reason: str | None = None
+
+
+class FillReported(Input, frozen=True, tag="fill"):
+    """The venue executed (part of) an order.
+
+    Parameters
+    ----------
+    trade_id
+        Unique per symbol at the venue.
+    fee
+        In ``fee_asset``; positive is a cost.
+    """
+
+    client_order_id: str
+    trade_id: str
+    symbol: str
+    side: Side
+    position_side: PositionSide
+    quantity: Decimal
+    price: Decimal
+    fee: Decimal
+    fee_asset: str
+    maker: bool = False
+
+
+class FundingSettled(Input, frozen=True, tag="funding"):
+    """Funding of a symbol was settled; longs pay when the rate is positive.
+
+    Parameters
+    ----------
+    rate
+        Fraction of notional.
+    mark_price
+        Price that values the notional.
+    """
+
+    symbol: str
+    rate: Decimal
+    mark_price: Decimal
+
+
+class TimeAdvanced(Input, frozen=True, tag="time"):
+    """Time passed: what has a deadline is looked at."""
+
+
+AnyInput = (
+    JournalOpened
+    | ConfigChanged
+    | InstrumentsChanged
+    | SignalReceived
+    | OrderReported
+    | FillReported
+    | FundingSettled
+    | TimeAdvanced
+)
+
+
+def signal_key(strategy_id: str, signal_id: str) -> str:
+    """Key of a decision: strategy and signal id."""
+    return f"{strategy_id}\x1f{signal_id}"
+
+
+def trade_key(symbol: str, trade_id: str) -> str:
+    """Key of a trade: trade ids are unique per symbol."""
+    return f"{symbol}:{trade_id}"

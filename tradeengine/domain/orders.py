@@ -1,0 +1,93 @@
+"""Orders: drafts, orders that risk approved, and orders that are alive."""
+
+from decimal import Decimal
+
+import msgspec
+
+from contracts.enums import OrderKind, OrderPurpose, OrderStatus, PositionSide, Side, TimeInForce
+from tradeengine.domain.money import ZERO
+
+
+class ProtectionTerms(msgspec.Struct, frozen=True):
+    """Stop and target that an opening order asks for; absolute prices win over fractions of the fill price."""
+
+    stop_loss: Decimal | None = None
+    stop_loss_pct: Decimal | None = None
+    take_profit: Decimal | None = None
+    take_profit_pct: Decimal | None = None
+
+
+def merged(held: ProtectionTerms, added: ProtectionTerms) -> ProtectionTerms:
+    """Terms of a position after an addition: what the addition names replaces what was held."""
+    stop = held if added.stop_loss is None and added.stop_loss_pct is None else added
+    target = held if added.take_profit is None and added.take_profit_pct is None else added
+    if stop is target:
+        return stop
+    return ProtectionTerms(stop.stop_loss, stop.stop_loss_pct, target.take_profit, target.take_profit_pct)
+
+
+class OrderDraft(msgspec.Struct, frozen=True, kw_only=True):
+    """An order as sizing wants it, before risk has seen it."""
+
+    strategy_id: str
+    signal_id: str
+    symbol: str
+    position_side: PositionSide
+    purpose: OrderPurpose
+    kind: OrderKind
+    quantity: Decimal
+    price: Decimal | None = None
+    trigger_price: Decimal | None = None
+    time_in_force: TimeInForce = TimeInForce.GTC
+    expires_ms: int | None = None
+    score: Decimal = ZERO
+    terms: ProtectionTerms = ProtectionTerms()
+
+
+class ApprovedOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """An order that may leave the process: the only type that a gateway takes, made by :mod:`.risk` alone.
+
+    Quantities are in the base asset and multiples of the step, prices in the quote asset and multiples of the tick.
+    """
+
+    client_order_id: str
+    strategy_id: str
+    signal_id: str
+    symbol: str
+    side: Side
+    position_side: PositionSide
+    purpose: OrderPurpose
+    kind: OrderKind
+    quantity: Decimal
+    price: Decimal | None = None
+    trigger_price: Decimal | None = None
+    time_in_force: TimeInForce = TimeInForce.GTC
+    planned_ms: int = 0
+    expires_ms: int | None = None
+    score: Decimal = ZERO
+    terms: ProtectionTerms = ProtectionTerms()
+
+
+class LiveOrder(msgspec.Struct, kw_only=True):
+    """An order whose end is not known yet, with what has become of it so far.
+
+    Parameters
+    ----------
+    cancelling, unwanted
+        A cancel was planned; what still fills is to be closed at once, because its strategy asked to be out.
+    executed
+        Quantity that the venue says it executed, once it has ended the order; fills up to it may still arrive.
+    """
+
+    order: ApprovedOrder
+    status: OrderStatus = OrderStatus.PLANNED
+    venue_order_id: str | None = None
+    filled: Decimal = ZERO
+    cancelling: bool = False
+    unwanted: bool = False
+    executed: Decimal | None = None
+
+    @property
+    def remaining(self) -> Decimal:
+        """Quantity that can still fill."""
+        return self.order.quantity - self.filled

@@ -1,0 +1,110 @@
+"""Strategy positions and the exchange position that they add up to."""
+
+from decimal import Decimal
+
+import msgspec
+
+from contracts.enums import PositionSide
+from tradeengine.domain.books import EMPTY, Books
+from tradeengine.domain.money import ZERO
+from tradeengine.domain.orders import ProtectionTerms
+
+
+class StrategyPosition(msgspec.Struct, kw_only=True):
+    """What one strategy holds of one leg (virtual).
+
+    Parameters
+    ----------
+    entry_order_id, last_order_id
+        Client order ids of the order that opened and of the last one that added.
+    closing, closing_orders
+        Quantity that closing orders under way will take, and their client order ids.
+    accumulations, last_open_ms
+        How often, and when last, the strategy added to the open position; the opening itself counts for the time.
+    score
+        Strength of the strongest signal that opened or added.
+    """
+
+    position_id: str
+    strategy_id: str
+    symbol: str
+    side: PositionSide
+    signal_id: str
+    entry_order_id: str
+    opened_ms: int
+    last_order_id: str = ""
+    books: Books = EMPTY
+    closing: Decimal = ZERO
+    closing_orders: list[str] = []
+    accumulations: int = 0
+    last_open_ms: int = 0
+    score: Decimal = ZERO
+    terms: ProtectionTerms = ProtectionTerms()
+    stop_price: Decimal | None = None
+    target_price: Decimal | None = None
+    stop_order_id: str | None = None
+    target_order_id: str | None = None
+
+    @property
+    def quantity(self) -> Decimal:
+        """Base asset held."""
+        return self.books.quantity
+
+    @property
+    def reducing_orders(self) -> list[str]:
+        """Client order ids of all live orders that can reduce the position."""
+        return [*self.closing_orders, *[i for i in (self.stop_order_id, self.target_order_id) if i]]
+
+    @property
+    def closable(self) -> Decimal:
+        """Quantity that no closing order is after yet."""
+        return self.books.quantity - self.closing
+
+
+class Leg(msgspec.Struct, kw_only=True):
+    """The exchange position of one (symbol, position side), with the strategy positions that make it up.
+
+    Parameters
+    ----------
+    closed_realized, closed_fees, closed_funding
+        Totals of strategy positions that ended while the exchange position lives on.
+    sequence
+        Number of contributions so far.
+    pending
+        Quantity that opening orders under way may add.
+    opening_orders
+        Client order ids of these orders.
+    """
+
+    symbol: str
+    side: PositionSide
+    books: Books = EMPTY
+    closed_realized: Decimal = ZERO
+    closed_fees: Decimal = ZERO
+    closed_funding: Decimal = ZERO
+    opened_ms: int = 0
+    updated_ms: int = 0
+    sequence: int = 0
+    pending: Decimal = ZERO
+    opening_orders: list[str] = []
+    strategies: dict[str, StrategyPosition] = {}
+
+    @property
+    def key(self) -> str:
+        """Name of the exchange position, such as ``BTCUSDT_LONG``."""
+        return leg_key(self.symbol, self.side)
+
+    @property
+    def quantity(self) -> Decimal:
+        """Base asset held."""
+        return self.books.quantity
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is held and nothing is under way."""
+        return not self.books.quantity and not self.strategies and not self.opening_orders
+
+
+def leg_key(symbol: str, side: PositionSide) -> str:
+    """Name of an exchange position, such as ``BTCUSDT_LONG``."""
+    return f"{symbol}_{side}"

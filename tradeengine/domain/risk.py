@@ -1,0 +1,192 @@
+"""Risk: the only maker of approved orders. Openings meet limits; what reduces risk always passes."""
+
+from decimal import Decimal
+
+import msgspec
+
+from contracts.enums import OrderKind, OrderPurpose, PositionSide, Reason, RejectionSource
+from tradeengine.domain.conflicts import Refusal
+from tradeengine.domain.ids import client_order_id
+from tradeengine.domain.inputs import SignalReceived
+from tradeengine.domain.instrument import Instrument
+from tradeengine.domain.orders import ApprovedOrder, OrderDraft, ProtectionTerms
+from tradeengine.domain.position import Leg
+from tradeengine.domain.state import ShardState
+
+_LETTER = {
+    OrderPurpose.OPEN: "o",
+    OrderPurpose.CLOSE: "c",
+    OrderPurpose.STOP_LOSS: "s",
+    OrderPurpose.TAKE_PROFIT: "t",
+}
+
+
+def approve_opening(
+    state: ShardState,
+    leg: Leg | None,
+    instrument: Instrument,
+    signal: SignalReceived,
+    draft: OrderDraft,
+    reference: Decimal | None,
+    number: int,
+) -> ApprovedOrder | Refusal:
+    """Hold an opening order against every limit.
+
+    Parameters
+    ----------
+    leg
+        The leg that it adds to; ``None`` when nothing is held.
+    reference
+        Price that values the order, if one is known.
+    number
+        The order's number in the shard, for its id.
+
+    Returns
+    -------
+    ApprovedOrder or Refusal
+        The order, perhaps cut down to what is left of the position limit.
+    """
+    refusal = _account_limits(state, signal, draft, reference) or _stop_sides(draft, reference)
+    if refusal is not None:
+        return refusal
+    cut = _cut_to_position_limit(state, leg, instrument, draft, reference)
+    if isinstance(cut, Refusal):
+        return cut
+    refusal = _filters(instrument, cut, reference)
+    if refusal is not None:
+        return refusal
+    return _approve(state, cut, number, signal.time_ms)
+
+
+def approve_reducing(state: ShardState, draft: OrderDraft, number: int, time_ms: int) -> ApprovedOrder:
+    """Approve an order that can only reduce a position: no limit stands in its way."""
+    return _approve(state, draft, number, time_ms)
+
+
+def _approve(state: ShardState, draft: OrderDraft, number: int, time_ms: int) -> ApprovedOrder:
+    side = draft.position_side
+    return ApprovedOrder(
+        client_order_id=client_order_id(state.journal_id, state.shard, number, _LETTER[draft.purpose]),
+        strategy_id=draft.strategy_id,
+        signal_id=draft.signal_id,
+        symbol=draft.symbol,
+        side=side.opening if draft.purpose.opening else side.closing,
+        position_side=side,
+        purpose=draft.purpose,
+        kind=draft.kind,
+        quantity=draft.quantity,
+        price=draft.price,
+        trigger_price=draft.trigger_price,
+        time_in_force=draft.time_in_force,
+        planned_ms=time_ms,
+        expires_ms=draft.expires_ms,
+        score=draft.score,
+        terms=draft.terms,
+    )
+
+
+def _account_limits(
+    state: ShardState, signal: SignalReceived, draft: OrderDraft, reference: Decimal | None
+) -> Refusal | None:
+    config, context = state.config, signal.context
+    limit = config.max_daily_loss_usd
+    if limit is not None and context.day_pnl is not None and -context.day_pnl >= limit:
+        return _refuse(Reason.DAILY_LOSS_LIMIT, f"lost {-context.day_pnl} today, the limit is {limit}")
+    pct = config.max_drawdown_pct
+    if pct is not None and context.equity is not None and state.peak_equity > 0:
+        drawdown = 1 - context.equity / state.peak_equity
+        if drawdown >= pct:
+            return _refuse(Reason.DRAWDOWN_LIMIT, f"equity is {drawdown:.4f} below its peak, the limit is {pct}")
+    limit = config.max_exposure_usd
+    if limit is None:
+        return None
+    if reference is None or context.exposure is None:
+        return _refuse(Reason.NO_REFERENCE_PRICE, "the exposure limit needs a price and none is known")
+    exposure = context.exposure + draft.quantity * reference
+    if exposure > limit:
+        return _refuse(Reason.EXPOSURE_LIMIT, f"exposure would be {exposure}, the limit is {limit}")
+    return None
+
+
+def _stop_sides(draft: OrderDraft, reference: Decimal | None) -> Refusal | None:
+    terms = draft.terms
+    if reference is None:
+        return None
+    sign = draft.position_side.sign
+    if terms.stop_loss is not None and sign * (reference - terms.stop_loss) <= 0:
+        return _refuse(Reason.STOP_WRONG_SIDE, f"stop {terms.stop_loss} of a {draft.position_side} at {reference}")
+    if terms.take_profit is not None and sign * (terms.take_profit - reference) <= 0:
+        return _refuse(
+            Reason.TARGET_WRONG_SIDE, f"target {terms.take_profit} of a {draft.position_side} at {reference}"
+        )
+    return None
+
+
+def _cut_to_position_limit(
+    state: ShardState, leg: Leg | None, instrument: Instrument, draft: OrderDraft, reference: Decimal | None
+) -> OrderDraft | Refusal:
+    limit = state.config.max_position_usd
+    if limit is None:
+        return draft
+    if reference is None:
+        return _refuse(Reason.NO_REFERENCE_PRICE, "the position limit needs a price and none is known")
+    held = (leg.quantity + leg.pending) * reference if leg else Decimal(0)
+    room = limit - held
+    if draft.quantity * reference <= room:
+        return draft
+    cut = instrument.floor_quantity(room / reference) if room > 0 else Decimal(0)
+    least, _ = instrument.quantity_limits(market=draft.kind is OrderKind.MARKET)
+    if cut <= 0 or cut < least or cut * reference < instrument.min_notional:
+        return _refuse(Reason.POSITION_LIMIT, f"{held} of at most {limit} is held or under way")
+    return msgspec.structs.replace(draft, quantity=cut)
+
+
+def _filters(instrument: Instrument, draft: OrderDraft, reference: Decimal | None) -> Refusal | None:
+    quantity = draft.quantity
+    least, most = instrument.quantity_limits(market=draft.kind is OrderKind.MARKET)
+    if quantity <= 0 or quantity < least:
+        return _size(Reason.BELOW_MIN_QUANTITY, f"{quantity} is less than {least or instrument.step_size}")
+    if most and quantity > most:
+        return _size(Reason.ABOVE_MAX_QUANTITY, f"{quantity} is more than {most}")
+    if reference is not None and quantity * reference < instrument.min_notional:
+        return _size(Reason.BELOW_MIN_NOTIONAL, f"{quantity * reference} is less than {instrument.min_notional}")
+    return None
+
+
+def reducing_draft(
+    strategy_id: str,
+    signal_id: str,
+    symbol: str,
+    side: PositionSide,
+    purpose: OrderPurpose,
+    quantity: Decimal,
+    trigger_price: Decimal | None = None,
+) -> OrderDraft:
+    """Draft an order that reduces a position: a market order, or a stop or target with a trigger price."""
+    return OrderDraft(
+        strategy_id=strategy_id,
+        signal_id=signal_id,
+        symbol=symbol,
+        position_side=side,
+        purpose=purpose,
+        kind=_REDUCING_KIND[purpose],
+        quantity=quantity,
+        trigger_price=trigger_price,
+        terms=_NO_TERMS,
+    )
+
+
+_REDUCING_KIND = {
+    OrderPurpose.CLOSE: OrderKind.MARKET,
+    OrderPurpose.STOP_LOSS: OrderKind.STOP_MARKET,
+    OrderPurpose.TAKE_PROFIT: OrderKind.TAKE_PROFIT_MARKET,
+}
+_NO_TERMS = ProtectionTerms()
+
+
+def _refuse(reason: Reason, detail: str) -> Refusal:
+    return Refusal(reason, RejectionSource.RISK, detail)
+
+
+def _size(reason: Reason, detail: str) -> Refusal:
+    return Refusal(reason, RejectionSource.SIZING, detail)

@@ -1,0 +1,121 @@
+"""How much an opening signal buys or sells."""
+
+from decimal import Decimal
+
+from contracts.enums import (
+    OrderKind,
+    OrderPurpose,
+    OrderType,
+    PositionSide,
+    Reason,
+    RejectionSource,
+    TriggerDirection,
+)
+from tradeengine.domain.config import TradingConfig
+from tradeengine.domain.conflicts import Refusal
+from tradeengine.domain.inputs import SignalReceived
+from tradeengine.domain.instrument import Instrument
+from tradeengine.domain.orders import OrderDraft, ProtectionTerms
+
+_PLAIN_KINDS = {
+    OrderType.MARKET: OrderKind.MARKET,
+    OrderType.LIMIT: OrderKind.LIMIT,
+    OrderType.STOP: OrderKind.STOP_MARKET,
+    OrderType.STOP_LIMIT: OrderKind.STOP,
+    OrderType.TAKE_PROFIT: OrderKind.TAKE_PROFIT_MARKET,
+    OrderType.TAKE_PROFIT_LIMIT: OrderKind.TAKE_PROFIT,
+}
+
+
+def order_kind(signal: SignalReceived, side: PositionSide) -> OrderKind:
+    """Exchange order type of a signal's entry.
+
+    A market or limit signal with a conditional price waits for it: away from the market's present side it is a
+    stop, towards it a take-profit, which the direction tells.
+    """
+    plain = _PLAIN_KINDS[signal.order_type]
+    if plain.conditional or signal.conditional_price is None:
+        return plain
+    rising = signal.conditional_direction is TriggerDirection.ABOVE
+    is_stop = rising if side is PositionSide.LONG else not rising
+    if plain is OrderKind.LIMIT:
+        return OrderKind.STOP if is_stop else OrderKind.TAKE_PROFIT
+    return OrderKind.STOP_MARKET if is_stop else OrderKind.TAKE_PROFIT_MARKET
+
+
+def draft_entry(
+    config: TradingConfig, instrument: Instrument, signal: SignalReceived, side: PositionSide, score: Decimal
+) -> tuple[OrderDraft, Decimal | None] | Refusal:
+    """Draft the order that an opening signal asks for.
+
+    Returns
+    -------
+    tuple
+        The draft and the price that values it (``None`` when no price is known), or the refusal.
+    """
+    kind = order_kind(signal, side)
+    price = trigger = None
+    if kind.priced:
+        wanted = signal.target_price or signal.price
+        if wanted is None:
+            return _refuse(Reason.MISSING_LIMIT_PRICE, f"a {signal.order_type} order needs target_price or price")
+        price = instrument.round_price(wanted)
+    if kind.conditional:
+        wanted = signal.conditional_price or (signal.target_price if not kind.priced else None)
+        if wanted is None:
+            return _refuse(Reason.MISSING_TRIGGER_PRICE, f"a {signal.order_type} order needs conditional_price")
+        trigger = instrument.round_price(wanted)
+    for value in (price, trigger):
+        if value is not None and not instrument.price_in_range(value):
+            return _refuse(Reason.PRICE_OUT_OF_RANGE, f"{value} is outside the prices that {signal.symbol} trades at")
+    reference = price or trigger or signal.context.mark_price or signal.price
+    quantity = _quantity(config, signal, reference)
+    if isinstance(quantity, Refusal):
+        return quantity
+    timeout = signal.conditional_timeout_s
+    draft = OrderDraft(
+        strategy_id=signal.strategy_id,
+        signal_id=signal.signal_id,
+        symbol=signal.symbol,
+        position_side=side,
+        purpose=OrderPurpose.OPEN,
+        kind=kind,
+        quantity=instrument.floor_quantity(quantity),
+        price=price,
+        trigger_price=trigger,
+        time_in_force=signal.time_in_force,
+        expires_ms=signal.time_ms + 1000 * timeout if timeout and kind is not OrderKind.MARKET else None,
+        score=score,
+        terms=_terms(signal),
+    )
+    return draft, reference
+
+
+def _quantity(config: TradingConfig, signal: SignalReceived, reference: Decimal | None) -> Decimal | Refusal:
+    if signal.quantity is not None:
+        return signal.quantity
+    context = signal.context
+    if signal.quote_quantity is not None:
+        quote = signal.quote_quantity
+    elif signal.position_size_pct is not None or config.order_size_quote is None:
+        fraction = signal.position_size_pct if signal.position_size_pct is not None else config.order_size_pct
+        if fraction is None:
+            return _refuse(Reason.NO_SIZE, "the signal brings no size and the configuration has none")
+        if context.equity is None or context.equity <= 0:
+            return _refuse(
+                Reason.NO_EQUITY, f"the account's equity is {context.equity}, a fraction of it cannot be sized"
+            )
+        quote = context.equity * fraction
+    else:
+        quote = config.order_size_quote
+    if reference is None:
+        return _refuse(Reason.NO_REFERENCE_PRICE, f"no price of {signal.symbol} is known yet")
+    return quote / reference
+
+
+def _terms(signal: SignalReceived) -> ProtectionTerms:
+    return ProtectionTerms(signal.stop_loss, signal.stop_loss_pct, signal.take_profit, signal.take_profit_pct)
+
+
+def _refuse(reason: Reason, detail: str) -> Refusal:
+    return Refusal(reason, RejectionSource.SIZING, detail)

@@ -1,0 +1,1 @@
+"""Commit log: the truth that everything else is made from."""

@@ -1,0 +1,63 @@
+"""Records: what the journal holds, and their one encoding."""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from contracts.enums import Outcome
+from tradeengine.domain.events import AnyEvent, SignalDecided
+from tradeengine.domain.inputs import AnyInput, signal_key
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One input and the events that were decided from it."""
+
+    input: AnyInput
+    events: tuple[AnyEvent, ...]
+
+
+class Record(msgspec.Struct, frozen=True):
+    """The entries of one group commit of one shard; (shard, sequence) is unique and sequences have no holes.
+
+    Parameters
+    ----------
+    sequence
+        1 for a shard's first record.
+    """
+
+    shard: int
+    sequence: int
+    entries: tuple[Entry, ...]
+
+    def events(self) -> Iterator[AnyEvent]:
+        """All events, in the order in which they were applied."""
+        for entry in self.entries:
+            yield from entry.events
+
+    def decision_keys(self) -> list[str]:
+        """Keys of the signals that this record decides for the first time."""
+        return [
+            signal_key(event.strategy_id, event.signal_id)
+            for event in self.events()
+            if isinstance(event, SignalDecided) and event.outcome is not Outcome.DUPLICATE
+        ]
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Record)
+
+
+def encode(record: Record) -> bytes:
+    """JSON of a record; the same record always gives the same bytes."""
+    return _encoder.encode(record)
+
+
+def decode(data: bytes) -> Record:
+    """Read a record.
+
+    Raises
+    ------
+    msgspec.ValidationError
+        If the bytes are no record of this version of the engine or an earlier one.
+    """
+    return _decoder.decode(data)

@@ -1,0 +1,1 @@
+"""Read models made from committed events and nothing else."""

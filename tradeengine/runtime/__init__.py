@@ -1,0 +1,1 @@
+"""The running engine: intake, shard loop, supervision and reconciliation."""

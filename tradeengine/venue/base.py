@@ -1,0 +1,68 @@
+"""The venue's Protocol: where orders go and reports come from."""
+
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import Protocol
+
+from tradeengine.domain.inputs import FillReported, FundingSettled, OrderReported
+from tradeengine.domain.instrument import Instrument
+from tradeengine.domain.orders import ApprovedOrder
+
+Report = OrderReported | FillReported | FundingSettled
+ReportSink = Callable[[Report], None]
+
+
+class Venue(Protocol):
+    """An exchange, or what plays one. What becomes of orders arrives as reports at the sink, in order per symbol."""
+
+    name: str
+
+    async def open(self, sink: ReportSink) -> None:
+        """Connect; from now on reports go to the sink, which never blocks."""
+        ...
+
+    async def close(self) -> None:
+        """Disconnect; orders that rest at the venue stay there."""
+        ...
+
+    async def instruments(self) -> Sequence[Instrument]:
+        """Trading rules of every symbol that can be traded."""
+        ...
+
+    def mark_price(self, symbol: str) -> Decimal | None:
+        """Newest price known, ``None`` while there is none."""
+        ...
+
+    async def place(self, order: ApprovedOrder) -> None:
+        """Send an order. Its acceptance and its fills arrive at the sink, perhaps before this returns.
+
+        Raises
+        ------
+        Rejected
+            If the venue refused it for good.
+        RetrySafe
+            If it surely did not arrive and may be sent again.
+        OutcomeUnknown
+            If it may or may not have arrived: :meth:`query` tells.
+        """
+        ...
+
+    async def cancel(self, order: ApprovedOrder) -> None:
+        """Ask for the end of an order; its end arrives at the sink. Cancelling what has ended is no error.
+
+        Raises
+        ------
+        RetrySafe, OutcomeUnknown
+            As for :meth:`place`; a cancel may be repeated freely.
+        """
+        ...
+
+    async def query(self, order: ApprovedOrder) -> Sequence[Report] | None:
+        """What the venue knows of an order: its state and all its fills, or ``None`` if it never arrived.
+
+        Raises
+        ------
+        RetrySafe
+            If the venue did not answer.
+        """
+        ...
