@@ -208,6 +208,7 @@ class RejectionSource(StrEnum):
     SIZING = "sizing"
     RISK = "risk"
     VENUE = "venue"
+    ENGINE = "engine"
 
 
 class Reason(StrEnum):
@@ -242,6 +243,7 @@ class Reason(StrEnum):
     EXPOSURE_LIMIT = "exposure_limit"
     DAILY_LOSS_LIMIT = "daily_loss_limit"
     DRAWDOWN_LIMIT = "drawdown_limit"
+    INTERNAL_ERROR = "internal_error"
 
 
 class EventType(StrEnum):

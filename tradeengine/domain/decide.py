@@ -1,6 +1,6 @@
 """Decide: turn an input into events. Pure: time, prices and ids come in the input or follow from the state."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from decimal import localcontext
 from typing import Any
 
@@ -44,7 +44,7 @@ def step(state: ShardState, given: inputs.AnyInput) -> list[ev.AnyEvent]:
     return events
 
 
-def restore(state: ShardState, events: list[ev.AnyEvent]) -> None:
+def restore(state: ShardState, events: Iterable[ev.AnyEvent]) -> None:
     """Apply committed events to the state, as a restart does."""
     with localcontext(MONEY):
         for event in events:
@@ -82,7 +82,7 @@ def _after_end(state: ShardState, event: ev.OrderEnded) -> Iterator[ev.AnyEvent]
 
 
 def _journal(state: ShardState, given: inputs.JournalOpened) -> list[ev.AnyEvent]:
-    return [ev.JournalNamed(time_ms=given.time_ms, journal_id=given.journal_id)]
+    return [ev.JournalNamed(time_ms=given.time_ms, journal_id=given.journal_id, shards=given.shards)]
 
 
 def _config(state: ShardState, given: inputs.ConfigChanged) -> list[ev.AnyEvent]:

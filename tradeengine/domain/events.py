@@ -32,9 +32,10 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_f
 
 
 class JournalNamed(Event, frozen=True, tag="journal_named"):
-    """The journal got its name."""
+    """The journal got its name and its number of shards."""
 
     journal_id: str
+    shards: int = 1
 
 
 class ConfigSet(Event, frozen=True, tag="config_set"):

@@ -23,6 +23,7 @@ def evolve(state: ShardState, event: ev.AnyEvent) -> None:
 
 def _named(state: ShardState, event: ev.JournalNamed) -> None:
     state.journal_id = event.journal_id
+    state.shards = event.shards
 
 
 def _configured(state: ShardState, event: ev.ConfigSet) -> None:

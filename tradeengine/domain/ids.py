@@ -35,6 +35,17 @@ def client_order_id(journal_id: str, shard: int, number: int, letter: str) -> st
     return f"te-{journal_id}-{base36(shard)}-{base36(number)}{letter}"
 
 
+def shard_in(order_id: str) -> int | None:
+    """Shard that planned an order, read from its client order id; ``None`` if the id is not of this engine."""
+    parts = order_id.split("-")
+    if len(parts) != 4 or parts[0] != "te":
+        return None
+    try:
+        return int(parts[2], 36)
+    except ValueError:
+        return None
+
+
 def uuid_of(*parts: str) -> str:
     """UUID (version 4 in form) that is a function of the parts."""
     raw = bytearray(hashlib.sha256("\x1f".join(parts).encode()).digest()[:16])

@@ -48,9 +48,10 @@ class Input(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_f
 
 
 class JournalOpened(Input, frozen=True, tag="journal_opened"):
-    """First input of a journal: gives it the name that its order ids carry."""
+    """First input of a journal: gives it the name that its order ids carry, and how many shards it has."""
 
     journal_id: str
+    shards: int = 1
 
 
 class ConfigChanged(Input, frozen=True, tag="config_changed"):

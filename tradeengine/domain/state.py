@@ -46,6 +46,8 @@ class ShardState(msgspec.Struct, kw_only=True):
 
     Parameters
     ----------
+    shards
+        Number of shards that the journal was opened with, 0 before.
     orders_planned
         Number of orders planned so far: the source of order ids.
     decided
@@ -57,6 +59,7 @@ class ShardState(msgspec.Struct, kw_only=True):
     """
 
     shard: int
+    shards: int = 0
     journal_id: str = ""
     config: TradingConfig = TradingConfig()
     instruments: dict[str, Instrument] = {}

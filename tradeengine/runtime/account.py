@@ -1,0 +1,104 @@
+"""The account as decisions see it: equity, exposure and the day's result over all shards of this process."""
+
+from collections.abc import Callable, Iterable
+from decimal import Decimal, localcontext
+
+from contracts.signal import Signal
+from tradeengine.domain.config import TradingConfig
+from tradeengine.domain.inputs import Context
+from tradeengine.domain.money import MONEY, ZERO
+from tradeengine.domain.position import Leg
+from tradeengine.domain.state import ShardState
+
+MarkPrice = Callable[[str], Decimal | None]
+
+
+class Account:
+    """Sums over the states of this process's shards.
+
+    Parameters
+    ----------
+    initial_equity
+        Quote currency that the account started with.
+    mark_price
+        Newest price of a symbol, ``None`` while there is none.
+    """
+
+    def __init__(self, initial_equity: Decimal, mark_price: MarkPrice) -> None:
+        self._initial = initial_equity
+        self._mark_price = mark_price
+        self._states: dict[int, ShardState] = {}
+
+    def attach(self, state: ShardState) -> None:
+        """Count a shard's state in; it replaces the shard's former one."""
+        self._states[state.shard] = state
+
+    def detach(self, shard: int) -> None:
+        """Count a shard out that this process no longer owns."""
+        self._states.pop(shard, None)
+
+    def context(self, signal: Signal, config: TradingConfig, now_ms: int) -> Context:
+        """Facts for the decision of one signal: only those that its rules ask for, because each costs time."""
+        mark = self._mark_price(signal.symbol)
+        equity = config.max_drawdown_pct is not None or _sized_by_equity(signal, config)
+        exposure = config.max_exposure_usd is not None
+        day_pnl = config.max_daily_loss_usd is not None
+        if not (equity or exposure or day_pnl):
+            return Context(mark_price=mark)
+        with localcontext(MONEY):
+            return Context(
+                mark_price=mark,
+                equity=self.equity() if equity else None,
+                exposure=self.exposure() if exposure else None,
+                day_pnl=self.day_pnl(now_ms) if day_pnl else None,
+            )
+
+    def legs(self) -> Iterable[Leg]:
+        """Every exchange position of this process's shards."""
+        for state in self._states.values():
+            yield from state.legs.values()
+
+    def equity(self) -> Decimal:
+        """Initial equity plus everything booked plus the unrealised P&L, in quote currency."""
+        booked = sum((s.totals.realized - s.totals.fees + s.totals.funding for s in self._states.values()), ZERO)
+        return self._initial + booked + self.unrealized()
+
+    def unrealized(self) -> Decimal:
+        """Unrealised P&L of all positions whose price is known, in quote currency."""
+        total = ZERO
+        for leg in self.legs():
+            mark = self._mark_price(leg.symbol)
+            if mark is not None and leg.quantity:
+                total += leg.books.unrealized(leg.side, mark)
+        return total
+
+    def exposure(self) -> Decimal:
+        """Notional of all positions and entries under way at the newest prices (at cost where none is known)."""
+        total = ZERO
+        for leg in self.legs():
+            mark = self._mark_price(leg.symbol) or leg.books.entry_price
+            total += (leg.quantity + leg.pending) * mark
+        return total
+
+    def day_pnl(self, now_ms: int) -> Decimal:
+        """Realised P&L less fees plus funding since 00:00 UTC, in quote currency."""
+        return sum((state.totals.pnl_of_day(now_ms) for state in self._states.values()), ZERO)
+
+    def summary(self, now_ms: int) -> dict[str, Decimal]:
+        """The account in figures, in quote currency."""
+        with localcontext(MONEY):
+            totals = [state.totals for state in self._states.values()]
+            return {
+                "initial_equity": self._initial,
+                "realized_pnl": sum((t.realized for t in totals), ZERO),
+                "fees": sum((t.fees for t in totals), ZERO),
+                "funding": sum((t.funding for t in totals), ZERO),
+                "unrealized_pnl": self.unrealized(),
+                "equity": self.equity(),
+                "exposure": self.exposure(),
+                "day_pnl": self.day_pnl(now_ms),
+            }
+
+
+def _sized_by_equity(signal: Signal, config: TradingConfig) -> bool:
+    return signal.position_size_pct is not None or config.order_size_pct is not None

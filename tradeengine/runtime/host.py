@@ -1,0 +1,192 @@
+"""One shard's life in this process: load, resume, work; after an unexpected failure, all of it again."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import structlog
+
+from contracts.signal import Signal
+from shared.clock import Clock
+from shared.errors import Fenced, RetrySafe
+from tradeengine.domain.config import TradingConfig
+from tradeengine.domain.events import SignalDecided
+from tradeengine.domain.inputs import AnyInput, ConfigChanged, InstrumentsChanged, JournalOpened, TimeAdvanced
+from tradeengine.domain.instrument import Instrument
+from tradeengine.domain.state import ShardState
+from tradeengine.journal.base import Journal
+from tradeengine.runtime.account import Account
+from tradeengine.runtime.committer import Committer
+from tradeengine.runtime.gateway import Gateway
+from tradeengine.runtime.recovery import load_state
+from tradeengine.runtime.shard import CommitListener, Shard
+from tradeengine.venue.base import Venue
+
+_FIRST_PAUSE_S = 0.5
+_LONGEST_PAUSE_S = 30.0
+
+log = structlog.get_logger(__name__)
+
+
+class _Running(NamedTuple):
+    shard: Shard
+    gateway: Gateway
+
+
+class ShardHost:
+    """Keeps one shard at work.
+
+    Parameters
+    ----------
+    shard
+        Its number.
+    listeners
+        Called with each committed record; the gateway is served beside them.
+    """
+
+    def __init__(
+        self,
+        shard: int,
+        *,
+        journal: Journal,
+        committer: Committer,
+        account: Account,
+        venue: Venue,
+        clock: Clock,
+        listeners: Sequence[CommitListener],
+    ) -> None:
+        self.number = shard
+        self._journal = journal
+        self._committer = committer
+        self._account = account
+        self._venue = venue
+        self._clock = clock
+        self._listeners = listeners
+        self._running: _Running | None = None
+        self.failure: str | None = "not started"
+        self.fenced = False
+
+    @property
+    def state(self) -> ShardState:
+        """State of the shard.
+
+        Raises
+        ------
+        RetrySafe
+            While the shard is not loaded.
+        """
+        return self._loaded().state
+
+    @property
+    def sequence(self) -> int:
+        """Sequence of the shard's last committed record."""
+        return self._loaded().sequence
+
+    async def load(self) -> "_Running":
+        """Read the shard's state and make it ready to work; nothing is sent yet."""
+        state, sequence = await load_state(self._journal, self.number)
+        gateway = Gateway(lambda: self.state, self._venue, self._clock, self.submit)
+        shard = Shard(
+            state,
+            sequence,
+            journal=self._journal,
+            committer=self._committer,
+            account=self._account,
+            clock=self._clock,
+            listeners=[*self._listeners, gateway.take],
+        )
+        self._running = _Running(shard, gateway)
+        self.failure = None
+        return self._running
+
+    async def prepare(
+        self, journal_id: str, shards: int, config: TradingConfig, instruments: Sequence[Instrument]
+    ) -> None:
+        """Record what holds from now on, as far as the state does not know it yet."""
+        shard, now = self._loaded(), self._clock.now_ms()
+        given: list[AnyInput] = []
+        if not shard.state.journal_id:
+            given.append(JournalOpened(time_ms=now, journal_id=journal_id, shards=shards))
+        if shard.state.config != config:
+            given.append(ConfigChanged(time_ms=now, config=config))
+        changed = tuple([i for i in instruments if shard.state.instruments.get(i.symbol) != i])
+        if changed:
+            given.append(InstrumentsChanged(time_ms=now, instruments=changed))
+        await shard.process(given)
+
+    async def decide(self, signals: Sequence[Signal]) -> list[SignalDecided]:
+        """Decide signals; see ``SignalDesk.decide``."""
+        return await self._loaded().decide(signals)
+
+    def submit(self, given: AnyInput) -> None:
+        """Take an input that nobody waits for."""
+        if self._running is not None:
+            self._running.shard.submit(given)
+
+    def tick(self) -> None:
+        """Let time pass: orders with a deadline are looked at."""
+        if self._running is None:
+            return
+        if any(live.order.expires_ms is not None for live in self.state.orders.values()):
+            self.submit(TimeAdvanced(time_ms=self._clock.now_ms()))
+
+    async def save_snapshot(self) -> None:
+        """Save the state, so that the next start need not read every record."""
+        if self._running is not None and self.failure is None:
+            await self._running.shard.save_snapshot()
+
+    async def run(self, ready: Callable[[], None]) -> None:
+        """Work until cancelled; an unexpected failure makes the shard anew from the journal.
+
+        Parameters
+        ----------
+        ready
+            Called when the shard works for the first time.
+        """
+        pause = _FIRST_PAUSE_S
+        while True:
+            try:
+                await self._work(ready)
+            except Fenced as error:
+                self.fenced, self.failure = True, str(error)
+                self._account.detach(self.number)
+                log.critical("shard_fenced", shard=self.number, reason=str(error), action="the shard is dropped")
+                return
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:
+                # Supervised border: the state may be half-changed, so it is dropped and read back.
+                self.failure = f"{type(error).__name__}: {error}"
+                log.exception("shard_failed", shard=self.number, action="it is loaded again from the journal")
+                self._running = None
+            await self._clock.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE_S)
+
+    async def _work(self, ready: Callable[[], None]) -> None:
+        running = self._running
+        if running is None:
+            running = await self.load()
+        tasks = [
+            asyncio.create_task(running.shard.run(), name=f"shard-{self.number}"),
+            asyncio.create_task(self._serve(running, ready), name=f"gateway-{self.number}"),
+        ]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        for task in tasks:
+            if not task.cancelled():
+                task.result()
+
+    @staticmethod
+    async def _serve(running: "_Running", ready: Callable[[], None]) -> None:
+        await running.gateway.resume(running.shard.state.orders.values())
+        ready()
+        await running.gateway.run()
+
+    def _loaded(self) -> Shard:
+        if self._running is None:
+            raise RetrySafe(f"shard {self.number} is not ready: {self.failure}; send again later")
+        return self._running.shard
