@@ -223,6 +223,7 @@ class Reason(StrEnum):
     POSITION_SIDE_MISMATCH = "position_side_mismatch"
     MISSING_LIMIT_PRICE = "missing_limit_price"
     MISSING_TRIGGER_PRICE = "missing_trigger_price"
+    CONTRADICTORY_TRIGGER = "contradictory_trigger"
     STOP_WRONG_SIDE = "stop_wrong_side"
     TARGET_WRONG_SIDE = "target_wrong_side"
     PRICE_OUT_OF_RANGE = "price_out_of_range"

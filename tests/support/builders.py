@@ -126,7 +126,7 @@ class World:
         return self.fill(self.order(action, strategy, quantity=quantity, **fields), price, fee=fee)
 
     def foreign(
-        self, side: str, position_side: PositionSide, quantity: str, price: str, **fields: Any
+        self, side: str, position_side: PositionSide, quantity: object, price: object, **fields: Any
     ) -> list[ev.AnyEvent]:
         """Report a fill of an order that the engine never sent."""
         self.trades += 1

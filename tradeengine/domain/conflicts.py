@@ -74,19 +74,19 @@ def _accumulation(state: ShardState, leg: Leg, signal: SignalReceived) -> Refusa
         return None
     position = leg.strategies.get(signal.strategy_id)
     under_way = [
-        live.order
+        live
         for live in map(state.orders.__getitem__, leg.opening_orders)
         if live.order.strategy_id == signal.strategy_id
     ]
     if position is None and not under_way:
         return None
-    # The first of a position opens it; each one after that adds.
-    additions = (position.accumulations if position else -1) + len(under_way)
+    # The first of a position opens it; each one after that adds. An order that has filled in part is counted there.
+    additions = (position.accumulations if position else -1) + sum(1 for live in under_way if not live.filled)
     if config.max_accumulations is not None and additions >= config.max_accumulations:
         return _conflict(
             Reason.MAX_ACCUMULATIONS, f"{signal.strategy_id} has added {additions} times to {leg.key}, the most allowed"
         )
-    last = max([position.last_open_ms if position else 0, *(order.planned_ms for order in under_way)])
+    last = max([position.last_open_ms if position else 0, *(live.order.planned_ms for live in under_way)])
     waited = signal.time_ms - last
     if waited < config.cooldown_ms:
         return _conflict(Reason.COOLDOWN, f"{waited} ms since the last addition, {config.cooldown_ms} ms are required")

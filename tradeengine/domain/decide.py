@@ -64,7 +64,9 @@ def react(state: ShardState, event: ev.AnyEvent) -> Iterator[ev.AnyEvent]:
         for share in event.shares:
             if share.after.quantity:
                 position = state.legs[leg_key(event.symbol, event.position_side)].strategies[share.strategy_id]
-                yield from plan(state, position, event.time_ms)
+                # A closing fill may be the stop itself, at work behind its trigger: that is no reason to close again.
+                traded_at = event.price if event.opening else None
+                yield from plan(state, position, event.time_ms, traded_at)
 
 
 def _after_end(state: ShardState, event: ev.OrderEnded) -> Iterator[ev.AnyEvent]:

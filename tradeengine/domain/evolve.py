@@ -174,9 +174,8 @@ def _open_share(leg: Leg, event: ev.OrderFilled, share: ev.FillShare, live: Live
             entry_order_id=event.client_order_id,
             opened_ms=share.opened_ms,
         )
-    elif position.last_order_id != event.client_order_id:
+    elif live is None or not live.filled:
         position.accumulations += 1
-    position.last_order_id = event.client_order_id
     position.last_open_ms = event.time_ms
     position.books = share.after
     if live is not None:

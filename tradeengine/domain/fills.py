@@ -35,7 +35,10 @@ def decide_fill(state: ShardState, fill: FillReported) -> list[ev.AnyEvent]:
         return [_ignored(fill, f"closes {fill.quantity} of {leg.key}, which holds {leg.quantity}")]
     filled = _closed(leg, fill, live)
     emptied = [leg.strategies[share.strategy_id] for share in filled.shares if not share.after.quantity]
-    return [filled, *[e for p in emptied for e in withdraw(state, p, fill.client_order_id, fill.time_ms)]]
+    # What is left of the order itself would sell what others hold.
+    unfinished = live is not None and not live.status.terminal and live.remaining > fill.quantity
+    but = "" if unfinished else fill.client_order_id
+    return [filled, *[e for p in emptied for e in withdraw(state, p, but, fill.time_ms)]]
 
 
 def _close_unwanted(state: ShardState, fill: FillReported, live: LiveOrder | None) -> list[ev.AnyEvent]:

@@ -42,12 +42,19 @@ class OrderDraft(msgspec.Struct, frozen=True, kw_only=True):
     expires_ms: int | None = None
     score: Decimal = ZERO
     terms: ProtectionTerms = ProtectionTerms()
+    position_id: str | None = None
 
 
 class ApprovedOrder(msgspec.Struct, frozen=True, kw_only=True):
     """An order that may leave the process: the only type that a gateway takes, made by :mod:`.risk` alone.
 
     Quantities are in the base asset and multiples of the step, prices in the quote asset and multiples of the tick.
+
+    Parameters
+    ----------
+    position_id
+        Strategy position that a reducing order was planned for; ``None`` for openings, and for sales of what an
+        unwanted entry bought.
     """
 
     client_order_id: str
@@ -66,6 +73,7 @@ class ApprovedOrder(msgspec.Struct, frozen=True, kw_only=True):
     expires_ms: int | None = None
     score: Decimal = ZERO
     terms: ProtectionTerms = ProtectionTerms()
+    position_id: str | None = None
 
 
 class LiveOrder(msgspec.Struct, kw_only=True):

@@ -15,8 +15,8 @@ class StrategyPosition(msgspec.Struct, kw_only=True):
 
     Parameters
     ----------
-    entry_order_id, last_order_id
-        Client order ids of the order that opened and of the last one that added.
+    entry_order_id
+        Client order id of the order that opened.
     closing, closing_orders
         Quantity that closing orders under way will take, and their client order ids.
     accumulations, last_open_ms
@@ -32,7 +32,6 @@ class StrategyPosition(msgspec.Struct, kw_only=True):
     signal_id: str
     entry_order_id: str
     opened_ms: int
-    last_order_id: str = ""
     books: Books = EMPTY
     closing: Decimal = ZERO
     closing_orders: list[str] = []

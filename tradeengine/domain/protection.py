@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from contracts.enums import OrderPurpose
+from contracts.enums import OrderPurpose, PositionSide
 from tradeengine.domain import events as ev
 from tradeengine.domain.config import TradingConfig
 from tradeengine.domain.instrument import Instrument
@@ -48,9 +48,18 @@ def target_price(config: TradingConfig, position: StrategyPosition, instrument: 
     return instrument.round_price(wanted)
 
 
-def plan(state: ShardState, position: StrategyPosition, time_ms: int) -> list[ev.AnyEvent]:
+def plan(
+    state: ShardState, position: StrategyPosition, time_ms: int, price: Decimal | None = None
+) -> list[ev.AnyEvent]:
     """Plan what the position needs now: new legs first, then the cancels of those that they replace.
 
+    Parameters
+    ----------
+    price
+        Price that an opening fill was just made at, if one was.
+
+    Notes
+    -----
     A stop or a target that the fill has already passed cannot rest; the position is closed at once. A position that
     is being closed needs none.
     """
@@ -76,18 +85,22 @@ def plan(state: ShardState, position: StrategyPosition, time_ms: int) -> list[ev
                 widened=widened,
             )
         )
-    sign, entry = position.side.sign, position.books.entry_price
-    passed = (stop is not None and sign * (entry - stop) <= 0) or (target is not None and sign * (target - entry) <= 0)
-    if passed:
+    if price is not None and _passed(position.side, price, stop, target):
         return planned + flatten(state, position, time_ms)
     orders: list[ev.AnyEvent] = []
     cancels: list[ev.AnyEvent] = []
-    for purpose, price, order_id in (
+    for purpose, trigger, order_id in (
         (OrderPurpose.STOP_LOSS, stop, position.stop_order_id),
         (OrderPurpose.TAKE_PROFIT, target, position.target_order_id),
     ):
-        _plan_leg(state, position, purpose, price, order_id, time_ms, orders, cancels)
+        _plan_leg(state, position, purpose, trigger, order_id, time_ms, orders, cancels)
     return planned + orders + cancels
+
+
+def _passed(side: PositionSide, price: Decimal, stop: Decimal | None, target: Decimal | None) -> bool:
+    """Whether the market stands where the stop or the target would trigger at once."""
+    sign = side.sign
+    return (stop is not None and sign * (price - stop) <= 0) or (target is not None and sign * (target - price) <= 0)
 
 
 def _plan_leg(
@@ -112,9 +125,18 @@ def _plan_leg(
         cancels.append(ev.CancelPlanned(time_ms=time_ms, client_order_id=live.order.client_order_id, why=REPLACED))
 
 
-def _leg_draft(position: StrategyPosition, purpose: OrderPurpose, quantity: Decimal, price: Decimal) -> OrderDraft:
+def _leg_draft(
+    position: StrategyPosition, purpose: OrderPurpose, quantity: Decimal, price: Decimal | None = None
+) -> OrderDraft:
     return reducing_draft(
-        position.strategy_id, position.signal_id, position.symbol, position.side, purpose, quantity, price
+        position.strategy_id,
+        position.signal_id,
+        position.symbol,
+        position.side,
+        purpose,
+        quantity,
+        price,
+        position.position_id,
     )
 
 
@@ -123,9 +145,7 @@ def flatten(state: ShardState, position: StrategyPosition, time_ms: int) -> list
     quantity = state.instruments[position.symbol].floor_quantity(position.closable)
     if quantity <= 0:
         return []
-    draft = reducing_draft(
-        position.strategy_id, position.signal_id, position.symbol, position.side, OrderPurpose.CLOSE, quantity
-    )
+    draft = _leg_draft(position, OrderPurpose.CLOSE, quantity)
     return [ev.OrderPlanned(time_ms=time_ms, order=approve_reducing(state, draft, state.orders_planned, time_ms))]
 
 

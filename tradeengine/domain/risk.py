@@ -82,6 +82,7 @@ def _approve(state: ShardState, draft: OrderDraft, number: int, time_ms: int) ->
         expires_ms=draft.expires_ms,
         score=draft.score,
         terms=draft.terms,
+        position_id=draft.position_id,
     )
 
 
@@ -161,6 +162,7 @@ def reducing_draft(
     purpose: OrderPurpose,
     quantity: Decimal,
     trigger_price: Decimal | None = None,
+    position_id: str | None = None,
 ) -> OrderDraft:
     """Draft an order that reduces a position: a market order, or a stop or target with a trigger price."""
     return OrderDraft(
@@ -173,6 +175,7 @@ def reducing_draft(
         quantity=quantity,
         trigger_price=trigger_price,
         terms=_NO_TERMS,
+        position_id=position_id,
     )
 
 

@@ -160,8 +160,16 @@ def _closing_orders(
     rest = instrument.floor_quantity(wanted)
     orders: list[ApprovedOrder] = []
     while rest > ZERO:
-        part = min(rest, instrument.floor_quantity(most)) if most else rest
-        draft = reducing_draft(own.strategy_id, signal.signal_id, own.symbol, own.side, OrderPurpose.CLOSE, part)
+        part = min(rest, instrument.floor_quantity(most) or rest)
+        draft = reducing_draft(
+            own.strategy_id,
+            signal.signal_id,
+            own.symbol,
+            own.side,
+            OrderPurpose.CLOSE,
+            part,
+            position_id=own.position_id,
+        )
         number = state.orders_planned + planned + len(orders)
         orders.append(approve_reducing(state, draft, number, signal.time_ms))
         rest -= part

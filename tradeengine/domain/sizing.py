@@ -25,19 +25,31 @@ _PLAIN_KINDS = {
     OrderType.TAKE_PROFIT: OrderKind.TAKE_PROFIT_MARKET,
     OrderType.TAKE_PROFIT_LIMIT: OrderKind.TAKE_PROFIT,
 }
+_STOPS = (OrderKind.STOP_MARKET, OrderKind.STOP)
 
 
-def order_kind(signal: SignalReceived, side: PositionSide) -> OrderKind:
+def order_kind(signal: SignalReceived, side: PositionSide) -> OrderKind | Refusal:
     """Exchange order type of a signal's entry.
 
-    A market or limit signal with a conditional price waits for it: away from the market's present side it is a
-    stop, towards it a take-profit, which the direction tells.
+    A stop waits for the price to move in the position's favour, a take-profit for it to come back. A market or limit
+    signal with a conditional price is one of the two by its direction, or by where the price stands now.
     """
     plain = _PLAIN_KINDS[signal.order_type]
-    if plain.conditional or signal.conditional_price is None:
+    if not plain.conditional and signal.conditional_price is None:
         return plain
-    rising = signal.conditional_direction is TriggerDirection.ABOVE
-    is_stop = rising if side is PositionSide.LONG else not rising
+    direction = signal.conditional_direction
+    if plain.conditional:
+        waits_for_rise = (plain in _STOPS) is (side is PositionSide.LONG)
+        if direction is not None and (direction is TriggerDirection.ABOVE) is not waits_for_rise:
+            detail = f"a {signal.order_type} order that {signal.action}s does not wait for a price {direction}"
+            return _refuse(Reason.CONTRADICTORY_TRIGGER, detail)
+        return plain
+    if direction is None:
+        present = signal.context.mark_price or signal.price
+        if present is None or signal.conditional_price is None:
+            return _refuse(Reason.NO_REFERENCE_PRICE, "without conditional_direction the present price must be known")
+        direction = TriggerDirection.ABOVE if signal.conditional_price > present else TriggerDirection.BELOW
+    is_stop = (direction is TriggerDirection.ABOVE) is (side is PositionSide.LONG)
     if plain is OrderKind.LIMIT:
         return OrderKind.STOP if is_stop else OrderKind.TAKE_PROFIT
     return OrderKind.STOP_MARKET if is_stop else OrderKind.TAKE_PROFIT_MARKET
@@ -54,6 +66,8 @@ def draft_entry(
         The draft and the price that values it (``None`` when no price is known), or the refusal.
     """
     kind = order_kind(signal, side)
+    if isinstance(kind, Refusal):
+        return kind
     price = trigger = None
     if kind.priced:
         wanted = signal.target_price or signal.price

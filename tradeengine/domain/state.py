@@ -85,8 +85,12 @@ class ShardState(msgspec.Struct, kw_only=True):
         return earliest < self.forgotten_ms and signal.key not in self.decided
 
     def canonical(self) -> bytes:
-        """Canonical JSON of the whole state: equal states give equal bytes."""
-        return msgspec.json.encode(self, order="sorted")
+        """Canonical JSON of the whole state: equal states give equal bytes.
+
+        Mappings keep the order in which things came, for decisions depend on it: the memory forgets the oldest first,
+        and the last holder takes what rounding leaves.
+        """
+        return msgspec.json.encode(self)
 
     def digest(self) -> str:
         """SHA-256 of :meth:`canonical`, in hex."""

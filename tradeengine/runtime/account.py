@@ -64,13 +64,22 @@ class Account:
         return self._initial + booked + self.unrealized()
 
     def unrealized(self) -> Decimal:
-        """Unrealised P&L of all positions whose price is known, in quote currency."""
+        """Unrealised P&L of all strategy positions whose price is known, in quote currency.
+
+        Counted by the strategies' own cost, as the booked realised P&L is: mixed with the exchange positions' average
+        the two would not add up.
+        """
         total = ZERO
         for leg in self.legs():
             mark = self._mark_price(leg.symbol)
-            if mark is not None and leg.quantity:
-                total += leg.books.unrealized(leg.side, mark)
+            if mark is not None:
+                total += sum((p.books.unrealized(leg.side, mark) for p in leg.strategies.values()), ZERO)
         return total
+
+    def unrealized_of(self, leg: Leg) -> Decimal:
+        """Unrealised P&L of one exchange position by its own average, in quote currency; zero without a price."""
+        mark = self._mark_price(leg.symbol)
+        return leg.books.unrealized(leg.side, mark) if mark is not None else ZERO
 
     def exposure(self) -> Decimal:
         """Notional of all positions and entries under way at the newest prices (at cost where none is known)."""

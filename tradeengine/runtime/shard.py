@@ -40,7 +40,17 @@ class SignalBatch:
     """Signals that came together, and who waits for their decisions."""
 
     signals: Sequence[Signal]
-    done: "asyncio.Future[list[SignalDecided]]"
+    done: "asyncio.Future[list[SignalDecided]] | None" = None
+
+    def answer(self, decisions: list[SignalDecided]) -> None:
+        """Tell who waits what was decided."""
+        if self.done is not None and not self.done.done():
+            self.done.set_result(decisions)
+
+    def fail(self, error: Exception) -> None:
+        """Tell who waits that nothing is known to be decided."""
+        if self.done is not None and not self.done.done():
+            self.done.set_exception(error)
 
 
 Work = SignalBatch | AnyInput
@@ -133,8 +143,8 @@ class Shard:
             works.append(self._inbox.get_nowait())
         reason = error if isinstance(error, Fenced) else OutcomeUnknown(f"shard {self.state.shard} stopped: {error}")
         for work in works:
-            if isinstance(work, SignalBatch) and not work.done.done():
-                work.done.set_exception(reason)
+            if isinstance(work, SignalBatch):
+                work.fail(reason)
 
     async def process(self, works: Sequence[Work]) -> None:
         """Decide works in order, commit their events as one record, then hand the record out.
@@ -163,8 +173,7 @@ class Shard:
                 listener(record)
         self._settled = True
         for batch, decisions in answers:
-            if not batch.done.done():
-                batch.done.set_result(decisions)
+            batch.answer(decisions)
 
     async def save_snapshot(self) -> None:
         """Save the state as of the last record; not while a record is under way, whose events it holds already."""

@@ -5,10 +5,14 @@ from enum import Enum, IntEnum, auto
 
 import msgspec
 
-from contracts.enums import OrderKind, PositionSide, Side, TimeInForce
+from contracts.enums import OrderKind, OrderStatus, PositionSide, Side, TimeInForce
+from shared.errors import Rejected
 from tradeengine.domain.money import MONEY, ZERO
 from tradeengine.domain.orders import ApprovedOrder
 from tradeengine.venue.base import Report
+
+AT_ONCE = (TimeInForce.IOC, TimeInForce.FOK)
+"""Limit orders that fill at the first price that they meet or never."""
 
 _STOPS = (OrderKind.STOP_MARKET, OrderKind.STOP)
 
@@ -40,8 +44,12 @@ class PaperOrder(msgspec.Struct, eq=False):
         Its place in the order of arrival.
     placed_ms
         When it arrived, milliseconds since 1970 UTC.
-    triggered
-        For a conditional order: its trigger price was reached, it is a market or a limit order now.
+    limit_price, trigger_price
+        The order's own, zero where its kind has none.
+    rank
+        Its place among orders that could execute at once; changes when it is triggered.
+    triggers_on_rise
+        For a conditional order: it waits for the price to rise, as a stop that buys or a target that sells.
     rested
         For a limit order: a price that it met did not fill it whole, so what fills later is its own, the maker's.
     arrived_within
@@ -54,8 +62,12 @@ class PaperOrder(msgspec.Struct, eq=False):
     venue_order_id: str
     number: int
     placed_ms: int
+    limit_price: Decimal
+    trigger_price: Decimal
+    rank: Rank
+    triggers_on_rise: bool
+    status: OrderStatus = OrderStatus.OPEN
     filled: Decimal = ZERO
-    triggered: bool = False
     rested: bool = False
     arrived_within: int | None = None
     reports: list[Report] = []
@@ -64,6 +76,11 @@ class PaperOrder(msgspec.Struct, eq=False):
     def remaining(self) -> Decimal:
         """Quantity that has not been executed."""
         return MONEY.subtract(self.order.quantity, self.filled)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether it still waits for its trigger price."""
+        return self.rank > Rank.LIMIT
 
     @property
     def closing(self) -> bool:
@@ -75,25 +92,13 @@ class PaperOrder(msgspec.Struct, eq=False):
         """Whose position on the symbol it belongs to."""
         return self.order.strategy_id, self.order.position_side
 
-    @property
-    def rank(self) -> Rank:
-        """Its place among orders that could execute at once."""
-        kind = self.order.kind
-        if self.triggered or not kind.conditional:
-            return Rank.LIMIT if kind.priced else Rank.MARKET
-        if not self.closing:
-            return Rank.ENTRY
-        return Rank.STOP if kind in _STOPS else Rank.TARGET
+    def trigger(self) -> None:
+        """Turn the conditional order into the market or limit order that it stood for."""
+        self.rank = Rank.LIMIT if self.order.kind.priced else Rank.MARKET
 
     def reached(self, price: Decimal) -> bool:
         """Whether a price triggers the conditional order, the trigger price itself included."""
-        trigger = self.trigger_price
-        return price >= trigger if self.triggers_on_rise else price <= trigger
-
-    @property
-    def triggers_on_rise(self) -> bool:
-        """Whether the conditional order waits for the price to rise: a stop that buys, a target that sells."""
-        return (self.order.kind in _STOPS) is (self.order.side is Side.BUY)
+        return price >= self.trigger_price if self.triggers_on_rise else price <= self.trigger_price
 
     def crossed(self, price: Decimal) -> bool:
         """Whether a price is as good as the limit or better."""
@@ -109,19 +114,46 @@ class PaperOrder(msgspec.Struct, eq=False):
         """
         patience = self.order.time_in_force
         if not self.crossed(price):
-            return Arrival.EXPIRE if patience in (TimeInForce.IOC, TimeInForce.FOK) else Arrival.REST
+            return Arrival.EXPIRE if patience in AT_ONCE else Arrival.REST
         if patience is TimeInForce.GTX or (patience is TimeInForce.FOK and available < self.remaining):
             return Arrival.EXPIRE
         return Arrival.FILL
 
-    @property
-    def limit_price(self) -> Decimal:
-        """Limit of a priced order."""
-        assert self.order.price is not None, "the book takes no priced order without a price"  # noqa: S101
-        return self.order.price
 
-    @property
-    def trigger_price(self) -> Decimal:
-        """Trigger of a conditional order."""
-        assert self.order.trigger_price is not None, "the book takes no conditional order without a trigger"  # noqa: S101
-        return self.order.trigger_price
+def accept(order: ApprovedOrder, venue_order_id: str, number: int, placed_ms: int) -> PaperOrder:
+    """Take an order in, if it says all that its kind needs.
+
+    Raises
+    ------
+    Rejected
+        If its quantity is not above zero, or a price that its kind needs is missing or not above zero.
+    """
+    if not order.quantity > 0:
+        raise Rejected(f"order {order.client_order_id}: quantity {order.quantity} is not above zero", code="-4003")
+    return PaperOrder(
+        order=order,
+        venue_order_id=venue_order_id,
+        number=number,
+        placed_ms=placed_ms,
+        limit_price=_needed(order, "price", order.price) if order.kind.priced else ZERO,
+        trigger_price=_needed(order, "trigger_price", order.trigger_price) if order.kind.conditional else ZERO,
+        rank=_rank(order),
+        triggers_on_rise=(order.kind in _STOPS) is (order.side is Side.BUY),
+    )
+
+
+def _rank(order: ApprovedOrder) -> Rank:
+    kind = order.kind
+    if not kind.conditional:
+        return Rank.LIMIT if kind.priced else Rank.MARKET
+    if order.side is order.position_side.opening:
+        return Rank.ENTRY
+    return Rank.STOP if kind in _STOPS else Rank.TARGET
+
+
+def _needed(order: ApprovedOrder, name: str, price: Decimal | None) -> Decimal:
+    if price is None:
+        raise Rejected(f"order {order.client_order_id}: a {order.kind} order needs a {name}", code="-1102")
+    if not price > 0:
+        raise Rejected(f"order {order.client_order_id}: {name} {price} is not above zero", code="-4001")
+    return price

@@ -6,7 +6,7 @@ from contracts.enums import Side
 from shared.errors import ConfigError
 from tradeengine.domain.money import MONEY, ONE, ZERO
 
-_BPS_EXPONENT = -4
+_BPS = 10_000
 
 
 class PaperTerms:
@@ -15,10 +15,9 @@ class PaperTerms:
     Parameters
     ----------
     maker_fee, taker_fee
-        Fraction of the notional, below 1. A maker rebate is a negative maker fee; it never exceeds the taker fee, or
-        a strategy would earn by trading with itself.
+        Fraction of the notional, between 0 and 1; a maker rebate is a negative maker fee.
     slippage_bps
-        How far a market execution is moved against the order, in hundredths of a per cent, 0 to 10,000.
+        How far a market execution is moved against the order, in hundredths of a per cent, from 0 to below 10,000.
 
     Raises
     ------
@@ -27,18 +26,15 @@ class PaperTerms:
     """
 
     def __init__(self, maker_fee: Decimal, taker_fee: Decimal, slippage_bps: Decimal) -> None:
-        if not ZERO <= taker_fee < ONE:
-            raise ConfigError(f"taker fee {taker_fee} is no fee: state a fraction of the notional, such as 0.0005")
-        if not -taker_fee <= maker_fee < ONE:
-            raise ConfigError(
-                f"maker fee {maker_fee} is no fee: state a fraction of the notional, such as 0.0002, or a rebate "
-                f"of at most the taker fee, down to -{taker_fee}"
-            )
-        if not ZERO <= slippage_bps < 10_000:
-            raise ConfigError(f"slippage of {slippage_bps} basis points: state a figure from 0 to below 10000")
+        if not (taker_fee.is_finite() and ZERO <= taker_fee < ONE):
+            raise ConfigError(f"taker fee {taker_fee}: state a fraction of the notional, such as 0.0005")
+        if not (maker_fee.is_finite() and -ONE < maker_fee < ONE):
+            raise ConfigError(f"maker fee {maker_fee}: state a fraction of the notional, such as 0.0002")
+        if not (slippage_bps.is_finite() and ZERO <= slippage_bps < _BPS):
+            raise ConfigError(f"slippage {slippage_bps}: state basis points from 0 to below {_BPS}, such as 2")
         self._maker_fee = maker_fee
         self._taker_fee = taker_fee
-        slippage = MONEY.scaleb(slippage_bps, _BPS_EXPONENT)
+        slippage = MONEY.divide(slippage_bps, _BPS)
         self._factor = {Side.BUY: MONEY.add(ONE, slippage), Side.SELL: MONEY.subtract(ONE, slippage)}
 
     def fee(self, price: Decimal, quantity: Decimal, *, maker: bool) -> Decimal:

@@ -1,0 +1,203 @@
+"""Metrics of one process: a method for each fact, so that callers stay short and labels stay bounded."""
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Final, NamedTuple
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    GCCollector,
+    Histogram,
+    Info,
+    PlatformCollector,
+    ProcessCollector,
+    generate_latest,
+)
+
+from contracts.enums import CloseReason, OrderStatus, Outcome, PositionSide, Reason, RejectionSource, Side
+
+PREFIX: Final = "tradeengine"
+
+_USD = (1, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 50_000)
+_SIGNED_USD = (*(-b for b in reversed(_USD)), 0, *_USD)
+_PERCENT = (-50, -20, -10, -5, -2, -1, -0.5, 0, 0.5, 1, 2, 5, 10, 20, 50, 100)
+_FRACTION = tuple(p / 100 for p in _PERCENT)
+_PRICE = tuple(10**e for e in range(-6, 7))
+_HOLDING_S = (1, 10, 60, 300, 900, 3_600, 14_400, 43_200, 86_400, 259_200, 604_800)
+_LATENCY_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60)
+
+INVALID_SIGNAL = "invalid_signal"
+"""Reason of messages that were no signal at all, and so never reached a decision."""
+
+
+class Valuation(NamedTuple):
+    """An open exchange position at the newest price; value and P&L in quote currency."""
+
+    symbol: str
+    position_side: PositionSide
+    value: Decimal
+    unrealized_pnl: Decimal
+
+
+class ClosedPosition(NamedTuple):
+    """A strategy position that ended.
+
+    Parameters
+    ----------
+    pnl, commission
+        Gross realised P&L and fees, in quote currency.
+    entry_price, exit_price, entry_value
+        Averages, and what the entries cost, in quote currency.
+    duration_s
+        From the first fill to the last, in seconds.
+    """
+
+    symbol: str
+    position_side: PositionSide
+    exchange: str
+    close_reason: CloseReason
+    pnl: Decimal
+    commission: Decimal
+    funding: Decimal
+    entry_price: Decimal
+    exit_price: Decimal
+    entry_value: Decimal
+    duration_s: float
+
+
+class Metrics:
+    """All metrics of the process, on a registry of their own.
+
+    Parameters
+    ----------
+    version
+        Version of the engine, for ``tradeengine_build_info``.
+    """
+
+    def __init__(self, version: str) -> None:
+        self.registry = CollectorRegistry()
+        for collector in (ProcessCollector, PlatformCollector, GCCollector):
+            collector(registry=self.registry)
+        Info("build", "The engine's version.", namespace=PREFIX, registry=self.registry).info({"version": version})
+        self._make_signal_metrics()
+        self._make_order_metrics()
+        self._make_position_metrics()
+        self._http = self._histogram(
+            "http_request_seconds", "HTTP requests.", _LATENCY_S, ("route", "method", "status")
+        )
+
+    def _make_signal_metrics(self) -> None:
+        self._received = self._counter("signals_received", "Signals that reached a shard.")
+        self._processed = self._counter("signals_processed", "Signals decided, by outcome.", ("status",))
+        self._duplicate = self._counter("signals_duplicate", "Signals that were decided before.")
+        self._rejected = self._counter("signals_rejected", "Signals refused, by reason.", ("reason",))
+        self._risk = self._counter("risk_rejections", "Signals that risk refused, by reason.", ("reason",))
+        self._nats = self._counter("nats_messages_processed", "NATS messages, by what became of them.", ("status",))
+
+    def _make_order_metrics(self) -> None:
+        self._orders = self._counter("orders_executed", "Orders that ended.", ("symbol", "side", "status"))
+        self._execution = self._histogram("order_execution_seconds", "From plan to last fill.", _LATENCY_S)
+
+    def _make_position_metrics(self) -> None:
+        leg = ("symbol", "position_side", "exchange")
+        self._opened = self._counter("positions_opened", "Strategy positions opened.", leg)
+        self._closed = self._counter("positions_closed", "Strategy positions closed.", (*leg, "close_reason"))
+        self._winning = self._counter("positions_winning", "Positions closed with a net gain.", leg)
+        self._losing = self._counter("positions_losing", "Positions closed with a net loss.", leg)
+        self._pnl = self._histogram("position_pnl_usd", "Net P&L of a closed position.", _SIGNED_USD, leg)
+        self._pnl_pct = self._histogram("position_pnl_percentage", "Net P&L, % of entry value.", _PERCENT, leg)
+        self._roi = self._histogram("position_roi", "Net P&L as a fraction of entry value.", _FRACTION, leg)
+        self._duration = self._histogram("position_duration_seconds", "Holding time.", _HOLDING_S, leg)
+        self._commission = self._histogram("position_commission_usd", "Fees of a closed position.", _USD, leg)
+        self._entry = self._histogram("position_entry_price_usd", "Average entry price.", _PRICE, leg)
+        self._exit = self._histogram("position_exit_price_usd", "Average exit price.", _PRICE, leg)
+        self._value = self._gauge("open_positions_value_usd", "Notional of open positions.", leg[:2])
+        self._unrealized = self._gauge("unrealized_pnl_usd", "Unrealised P&L of open positions.", leg[:2])
+
+    def signal_received(self) -> None:
+        """A signal reached its shard."""
+        self._received.inc()
+
+    def signal_decided(self, outcome: Outcome, reason: Reason | None, source: RejectionSource | None) -> None:
+        """A signal got its outcome."""
+        self._processed.labels(outcome).inc()
+        if outcome is Outcome.DUPLICATE:
+            self._duplicate.inc()
+        elif outcome is Outcome.REJECTED and reason is not None:
+            self._rejected.labels(reason).inc()
+            if source is RejectionSource.RISK:
+                self._risk.labels(reason).inc()
+
+    def signal_invalid(self, count: int = 1) -> None:
+        """Messages came that are no valid signals."""
+        self._rejected.labels(INVALID_SIGNAL).inc(count)
+
+    def nats_messages(self, status: str, count: int = 1) -> None:
+        """NATS messages were received, parked, acknowledged…; the status is a word of the intake's own."""
+        self._nats.labels(status).inc(count)
+
+    def order_ended(self, symbol: str, side: Side, status: OrderStatus) -> None:
+        """An order came to its end."""
+        self._orders.labels(symbol, side, status).inc()
+
+    def order_filled_after(self, seconds: float) -> None:
+        """An order filled completely, so long after it was planned."""
+        self._execution.observe(seconds)
+
+    def position_opened(self, symbol: str, position_side: PositionSide, exchange: str) -> None:
+        """A strategy opened a position."""
+        self._opened.labels(symbol, position_side, exchange).inc()
+
+    def position_closed(self, closed: ClosedPosition) -> None:
+        """A strategy position ended."""
+        leg = (closed.symbol, closed.position_side, closed.exchange)
+        net = closed.pnl - closed.commission + closed.funding
+        # From here on figures are drawn, not booked: a float is precise enough.
+        roi = float(net / closed.entry_value) if closed.entry_value else 0.0
+        self._closed.labels(*leg, closed.close_reason).inc()
+        (self._winning if net > 0 else self._losing).labels(*leg).inc()
+        self._pnl.labels(*leg).observe(float(net))
+        self._pnl_pct.labels(*leg).observe(100 * roi)
+        self._roi.labels(*leg).observe(roi)
+        self._duration.labels(*leg).observe(closed.duration_s)
+        self._commission.labels(*leg).observe(float(closed.commission))
+        self._entry.labels(*leg).observe(float(closed.entry_price))
+        self._exit.labels(*leg).observe(float(closed.exit_price))
+
+    def positions_valued(self, valuations: Iterable[Valuation]) -> None:
+        """Set the gauges of open positions; what is not among them is flat."""
+        self._value.clear()
+        self._unrealized.clear()
+        for valuation in valuations:
+            leg = (valuation.symbol, valuation.position_side)
+            self._value.labels(*leg).set(float(valuation.value))
+            self._unrealized.labels(*leg).set(float(valuation.unrealized_pnl))
+
+    def http_request(self, route: str, method: str, status: int, seconds: float) -> None:
+        """An HTTP request was answered; the route is its template, never the path."""
+        self._http.labels(route, method, str(status)).observe(seconds)
+
+    def text(self) -> bytes:
+        """All metrics in Prometheus' text format."""
+        return generate_latest(self.registry)
+
+    def samples(self) -> dict[str, list[tuple[dict[str, str], float]]]:
+        """All samples (labels and value) by name."""
+        found: dict[str, list[tuple[dict[str, str], float]]] = {}
+        for family in self.registry.collect():
+            for sample in family.samples:
+                found.setdefault(sample.name, []).append((dict(sample.labels), sample.value))
+        return found
+
+    def _counter(self, name: str, documentation: str, labels: tuple[str, ...] = ()) -> Counter:
+        return Counter(name, documentation, labels, namespace=PREFIX, registry=self.registry)
+
+    def _gauge(self, name: str, documentation: str, labels: tuple[str, ...] = ()) -> Gauge:
+        return Gauge(name, documentation, labels, namespace=PREFIX, registry=self.registry)
+
+    def _histogram(
+        self, name: str, documentation: str, buckets: tuple[float, ...], labels: tuple[str, ...] = ()
+    ) -> Histogram:
+        return Histogram(name, documentation, labels, namespace=PREFIX, buckets=buckets, registry=self.registry)

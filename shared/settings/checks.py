@@ -1,0 +1,90 @@
+"""Settings that must agree with each other."""
+
+from typing import TYPE_CHECKING
+
+from contracts.enums import PositionMode, TradingMode
+from contracts.subjects import SIGNALS
+from shared.settings.fields import Embedded
+
+if TYPE_CHECKING:
+    from shared.settings.model import Settings
+
+
+def resolved_position_mode(settings: "Settings") -> PositionMode:
+    """Position mode where only HEDGE_MODE_ENABLED may say it."""
+    return PositionMode.ONE_WAY if settings.hedge_mode_enabled is False else PositionMode.HEDGE
+
+
+def check_consistency(settings: "Settings") -> None:
+    """Refuse settings that contradict each other or ask for what is not built.
+
+    Raises
+    ------
+    ValueError
+        Naming the settings, why they do not fit, and what to do.
+    """
+    problems = [*_modes(settings), *_sizes(settings), *_services(settings), *_keys(settings)]
+    if problems:
+        raise ValueError("\n".join(problems))
+
+
+def _modes(settings: "Settings") -> list[str]:
+    problems = []
+    mode = settings.trading_mode
+    if mode not in (TradingMode.PAPER, TradingMode.DRY_RUN):
+        problems.append(f"TRADING_MODE={mode}: not built yet; this version trades on paper only, set paper or dry-run")
+    hedge = settings.position_mode is PositionMode.HEDGE
+    if settings.hedge_mode_enabled is not None and settings.hedge_mode_enabled is not hedge:
+        problems.append(
+            f"HEDGE_MODE_ENABLED={str(settings.hedge_mode_enabled).lower()} contradicts "
+            f"POSITION_MODE={settings.position_mode}: remove HEDGE_MODE_ENABLED, the older name"
+        )
+    if hedge and settings.position_mode_aware_conflicts is False:
+        problems.append(
+            "POSITION_MODE_AWARE_CONFLICTS=false contradicts POSITION_MODE=hedge, where LONG and SHORT are never in "
+            "conflict: remove it, or set POSITION_MODE=one-way"
+        )
+    return problems
+
+
+def _sizes(settings: "Settings") -> list[str]:
+    problems = []
+    if settings.order_size_pct is not None and settings.order_size_quote is not None:
+        problems.append("ORDER_SIZE_PCT and ORDER_SIZE_QUOTE are both set: keep the one that shall size orders")
+    stop = settings.stop_loss_pct
+    if stop is not None and stop < settings.min_stop_distance_pct:
+        problems.append(
+            f"STOP_LOSS_PCT={stop} is nearer than MIN_STOP_DISTANCE_PCT={settings.min_stop_distance_pct} allows: "
+            "raise the one or lower the other"
+        )
+    return problems
+
+
+def _services(settings: "Settings") -> list[str]:
+    problems = []
+    if settings.nats_url is not None and settings.nats_embedded is Embedded.ON:
+        problems.append("NATS_EMBEDDED=on contradicts NATS_URL: remove NATS_URL, or set NATS_EMBEDDED=auto")
+    if settings.nats_topic_signals not in (SIGNALS, f"{SIGNALS}.*", f"{SIGNALS}.>"):
+        problems.append(
+            f"NATS_TOPIC_SIGNALS={settings.nats_topic_signals!r}: this version reads {SIGNALS} and {SIGNALS}.<SYMBOL>; "
+            "remove it, and publish there"
+        )
+    parts = [n for n in ("host", "port", "user", "password", "database") if getattr(settings, f"mysql_{n}") is not None]
+    if settings.mysql_uri is not None and parts:
+        problems.append(f"MYSQL_URI and MYSQL_{parts[0].upper()} are both set: keep the URI or the parts")
+    elif parts and settings.mysql_host is None:
+        problems.append(f"MYSQL_{parts[0].upper()} is set without MYSQL_HOST: set MYSQL_HOST or MYSQL_URI")
+    return problems
+
+
+def _keys(settings: "Settings") -> list[str]:
+    names: dict[str, str] = {}
+    problems = []
+    for field in ("reader_api_key", "trader_api_key", "risk_override_key", "admin_api_key"):
+        key = getattr(settings, field)
+        if key is None:
+            continue
+        other = names.setdefault(key.get_secret_value(), field.upper())
+        if other != field.upper():
+            problems.append(f"{other} and {field.upper()} are the same key: a key has one role, make another")
+    return problems

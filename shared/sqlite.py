@@ -1,0 +1,149 @@
+"""SQLite from asyncio: one connection in one thread of its own, and errors that say what to do."""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TypeVar
+
+from shared.errors import ConfigError, OutcomeUnknown, RetrySafe
+
+T = TypeVar("T")
+
+# A failed sync of the log is the one error after which a transaction may still turn up after a crash.
+_UNSYNCED = (sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC)
+
+_ADVICE = {
+    sqlite3.SQLITE_FULL: "free space on its disk",
+    sqlite3.SQLITE_READONLY: "make the file and its folder writable for this user",
+    sqlite3.SQLITE_PERM: "make the file and its folder writable for this user",
+    sqlite3.SQLITE_CANTOPEN: "make the file and its folder writable for this user",
+    sqlite3.SQLITE_BUSY: "another process holds it locked: wait, or stop that process",
+    sqlite3.SQLITE_LOCKED: "another process holds it locked: wait, or stop that process",
+    sqlite3.SQLITE_IOERR: "check the disk and the system's log",
+    sqlite3.SQLITE_NOTADB: "it is no database of the engine: move it away",
+    sqlite3.SQLITE_CORRUPT: "it is damaged: restore it from a copy",
+}
+
+
+class SqliteThread:
+    """A connection that lives in a thread of its own, so that no commit ever holds up the event loop.
+
+    Work is done in the order in which it was asked for. A caller that is cancelled stops waiting; its work is done
+    all the same, before any that is asked for later.
+
+    Parameters
+    ----------
+    path
+        The database file.
+    pragmas
+        Statements after ``PRAGMA`` that set the connection up, such as ``synchronous=FULL``.
+    create
+        Whether a file that does not exist is made.
+    busy_timeout_ms
+        How long to wait for another process's lock, in milliseconds.
+    """
+
+    def __init__(
+        self, path: Path, *, pragmas: tuple[str, ...] = (), create: bool = True, busy_timeout_ms: int = 5_000
+    ) -> None:
+        self._path = path
+        self._pragmas = pragmas
+        self._create = create
+        self._busy_timeout_ms = busy_timeout_ms
+        self._executor: ThreadPoolExecutor | None = None
+        self._connection: sqlite3.Connection | None = None
+
+    async def open(self, prepare: Callable[[sqlite3.Connection], None]) -> None:
+        """Connect and prepare, for instance make the tables.
+
+        Raises
+        ------
+        ConfigError
+            If the file cannot be used; the text names it and what to do.
+        """
+        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"sqlite-{self._path.stem}")
+        try:
+            await self._submit(self._connect, prepare)
+        except BaseException:
+            await self.close()
+            raise
+
+    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Do work on the connection.
+
+        Raises
+        ------
+        RetrySafe
+            If SQLite refused; a transaction of the work was rolled back.
+        OutcomeUnknown
+            If the disk failed while it confirmed a commit.
+        """
+        return await self._submit(self._run, work)
+
+    async def close(self) -> None:
+        """Finish the work under way and disconnect."""
+        executor, self._executor = self._executor, None
+        if executor is None:
+            return
+        try:
+            await asyncio.shield(asyncio.get_running_loop().run_in_executor(executor, self._disconnect))
+        finally:
+            executor.shutdown(wait=False)
+
+    async def _submit(self, call: Callable[[Callable[[sqlite3.Connection], T]], T], work: Callable[..., T]) -> T:
+        if self._executor is None:
+            raise RuntimeError(f"{self._path} is not open")
+        return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._executor, call, work))
+
+    def _connect(self, prepare: Callable[[sqlite3.Connection], None]) -> None:
+        if not self._path.parent.is_dir():
+            raise ConfigError(f"cannot open {self._path}: the folder does not exist; create {self._path.parent}")
+        if not self._create and not self._path.exists():
+            raise ConfigError(f"cannot open {self._path}: there is no such file; name the folder of an existing store")
+        try:
+            self._connection = sqlite3.connect(
+                self._path, isolation_level=None, timeout=self._busy_timeout_ms / 1000, cached_statements=512
+            )
+            for pragma in self._pragmas:
+                self._connection.execute(f"PRAGMA {pragma}")
+            prepare(self._connection)
+        except sqlite3.Error as error:
+            raise ConfigError(_text(error, "open", self._path)) from error
+
+    def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        if self._connection is None:
+            raise RuntimeError(f"{self._path} is not open")
+        try:
+            return work(self._connection)
+        except sqlite3.Error as error:
+            text = _text(error, "use", self._path)
+            if getattr(error, "sqlite_errorcode", None) in _UNSYNCED:
+                raise OutcomeUnknown(text) from error
+            raise RetrySafe(text) from error
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Commit what the block writes, or nothing of it."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        with suppress(sqlite3.Error):
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _text(error: sqlite3.Error, verb: str, path: Path) -> str:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    name = getattr(error, "sqlite_errorname", type(error).__name__)
+    return f"cannot {verb} {path}: {error} ({name}); {_ADVICE.get(code, 'see the text of the error')}"

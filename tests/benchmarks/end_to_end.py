@@ -1,0 +1,197 @@
+"""The engine on JetStream beside the bare loop: signals a second, and time to the acknowledged decision."""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any, Final
+
+from shared.clock import SystemClock
+from tests.benchmarks import bare_loop, engine_process, load
+from tests.benchmarks.apart import Child
+from tests.benchmarks.engine_process import Committed
+from tests.benchmarks.figures import MS, percentile, ratios, spread
+from tests.benchmarks.load import Seen
+from tests.benchmarks.report import Aim, Report, Table
+from tests.benchmarks.settings import Progress, Settings
+from tests.benchmarks.signals import Workload
+from tradeengine.runtime.nats_server import EmbeddedServer
+
+TITLE = "End to end: from JetStream to an acknowledged decision"
+STEPS_PER_ROUND = 5
+
+_S: Final = 1e9
+_START_S = 60.0
+_WORK_S = 300.0
+_SHARE = 0.5
+
+_ABOUT = """\
+Signals of 20 strategies on 50 symbols, on a nats-server of the round's own (file storage, a sync for every message).
+Three processes beside that server: one publishes, pipelined, and watches the acknowledgements pass the server; one is
+the engine ({engine}), or the bare loop: `fetch(500)` of nats-py, one insert a batch into SQLite (WAL,
+`synchronous=FULL`) in a worker thread, acknowledgement of every message. The last runs the benchmark and waits.
+
+Throughput: {sparse:,} signals ({dense:,} where each calls for an order) are stored first, so that publishing takes
+nothing from it; the time runs from the consumer's first request to the last acknowledgement and, where there are
+orders, the last booked fill. Latency: from publication to the acknowledgement's passing the server, at half the
+throughput just measured, published evenly for {seconds:.0f} s; the first tenth is left out. Its reference is one commit of the
+bare loop under full load, as long as the loop waits for it.
+
+Each signal's decision, and each order's fill, is counted in the journal. Median of {rounds} rounds (range), subject and
+reference in turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Sizes:
+    """How much is measured: signals of each backlog, and seconds of each stream."""
+
+    sparse: int
+    dense: int
+    seconds: float
+
+    def of(self, workload: Workload) -> int:
+        return self.sparse if workload is Workload.SPARSE else self.dense
+
+
+@dataclass(slots=True)
+class _Found:
+    """What the rounds found: signals a second, and latencies in milliseconds."""
+
+    per_second: dict[str, list[float]] = field(default_factory=dict)
+    p50: dict[str, list[float]] = field(default_factory=dict)
+    p99: dict[str, list[float]] = field(default_factory=dict)
+    batch: dict[str, list[float]] = field(default_factory=dict)
+
+    def add_throughput(self, name: str, per_second: float, batch: float) -> None:
+        self.per_second.setdefault(name, []).append(per_second)
+        self.batch.setdefault(name, []).append(batch)
+
+    def add_latency(self, name: str, times: list[int]) -> None:
+        self.p50.setdefault(name, []).append(percentile(times, 0.5) / MS)
+        self.p99.setdefault(name, []).append(percentile(times, 0.99) / MS)
+
+
+_BARE = "bare loop"
+
+
+def run(settings: Settings, progress: Progress) -> Report:
+    """Measure."""
+    sizes = _Sizes(400, 200, 0.5) if settings.quick else _Sizes(60_000, 20_000, 10)
+    found = _Found()
+    for _ in range(settings.rounds):
+        progress(_BARE)
+        seen, stored = asyncio.run(_backlog(bare_loop.work, Workload.SPARSE, sizes.sparse))
+        _check(stored.signals, sizes.sparse, "stored by the bare loop")
+        found.add_throughput(_BARE, sizes.sparse / _seconds(seen), sizes.sparse / len(stored.commits))
+        found.add_latency(_BARE, stored.commits)
+        for workload in Workload:
+            progress(f"{workload}: throughput")
+            per_second = _throughput(workload, sizes.of(workload), found)
+            progress(f"{workload}: latency")
+            _latency(workload, per_second * _SHARE, sizes.seconds, found)
+    about = _ABOUT.format(
+        engine=engine_process.ABOUT,
+        sparse=sizes.sparse,
+        dense=sizes.dense,
+        seconds=sizes.seconds,
+        rounds=settings.rounds,
+    )
+    return Report(TITLE, about, [_throughputs(found), _latencies(found)], _aims(found))
+
+
+def _throughput(workload: Workload, count: int, found: _Found) -> float:
+    seen, committed = asyncio.run(_backlog(engine_process.work, workload, count))
+    _check_committed(committed, workload, count)
+    per_second = count / _seconds(seen, committed.booked_ns)
+    found.add_throughput(workload, per_second, count / committed.records)
+    return per_second
+
+
+def _latency(workload: Workload, per_second: float, seconds: float, found: _Found) -> None:
+    count = int(per_second * seconds)
+    seen, committed = asyncio.run(_stream(workload, count, per_second))
+    _check_committed(committed, workload, count)
+    times = [acked - published for published, acked in zip(seen.published, seen.acked, strict=True)]
+    found.add_latency(workload, times[count // 10 :])
+
+
+async def _backlog(worker: Callable[..., Any], workload: Workload, count: int) -> tuple[Seen, Any]:
+    async with _server() as (url, folder):
+        with Child("the load", load.backlog, url, workload, count) as publisher:
+            await asyncio.to_thread(publisher.hear, _WORK_S)
+            with Child("the consumer", worker, url, folder) as consumer:
+                await asyncio.to_thread(consumer.hear, _START_S)
+                seen = await asyncio.to_thread(publisher.hear, _WORK_S)
+                consumer.tell("stop")
+                return seen, await asyncio.to_thread(consumer.hear, _START_S)
+
+
+async def _stream(workload: Workload, count: int, per_second: float) -> tuple[Seen, Committed]:
+    async with _server() as (url, folder):
+        with Child("the engine", engine_process.work, url, folder) as consumer:
+            await asyncio.to_thread(consumer.hear, _START_S)
+            with Child("the load", load.stream, url, workload, count, per_second) as publisher:
+                seen = await asyncio.to_thread(publisher.hear, _WORK_S)
+            consumer.tell("stop")
+            return seen, await asyncio.to_thread(consumer.hear, _START_S)
+
+
+@asynccontextmanager
+async def _server() -> AsyncIterator[tuple[str, Path]]:
+    with tempfile.TemporaryDirectory(prefix="tradeengine-bench-") as name:
+        folder = Path(name)
+        server = EmbeddedServer(folder / "nats", SystemClock())
+        url = await server.start()
+        try:
+            yield url, folder
+        finally:
+            await server.close()
+
+
+def _seconds(seen: Seen, booked_ns: int = 0) -> float:
+    return (max(*seen.acked, booked_ns) - seen.asked) / _S
+
+
+def _check_committed(committed: Committed, workload: Workload, count: int) -> None:
+    _check(committed.decided, count, "decided")
+    if workload is Workload.DENSE:
+        _check(committed.orders, count, "given an order")
+    _check(committed.fills, committed.orders, "orders filled")
+
+
+def _check(found: int, expected: int, what: str) -> None:
+    if found != expected:
+        raise RuntimeError(f"{what}: {found}, not {expected}; the figures would say nothing")
+
+
+def _throughputs(found: _Found) -> Table:
+    bare = found.per_second[_BARE]
+    rows = [
+        (name, spread(values), spread(found.batch[name]), spread(ratios(values, bare), 2))
+        for name, values in found.per_second.items()
+    ]
+    return Table(("throughput", "signals/s", "signals a commit", "÷ bare loop"), rows)
+
+
+def _latencies(found: _Found) -> Table:
+    rows = []
+    for name, middles in found.p50.items():
+        tails = found.p99[name]
+        rows.append(
+            (
+                "bare loop, one commit" if name == _BARE else name,
+                spread(middles, 1),
+                spread(tails, 1),
+                spread(ratios(middles, found.p50[_BARE]), 1),
+                spread(ratios(tails, found.p99[_BARE]), 1),
+            )
+        )
+    return Table(("latency at half load", "p50 ms", "p99 ms", "p50 ÷ bare commit", "p99 ÷ bare commit"), rows)
+
+
+def _aims(found: _Found) -> list[Aim]:
+    share = median(ratios(found.per_second[Workload.SPARSE], found.per_second[_BARE]))
+    return [Aim(f"{Workload.SPARSE}: at least half of the bare loop", f"{share:.0%}", share >= _SHARE)]

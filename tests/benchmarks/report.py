@@ -1,0 +1,72 @@
+"""What a benchmark found, on the screen and in the documentation."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from rich.console import Console
+from rich.table import Table as RichTable
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """What was aimed at and what came out."""
+
+    text: str
+    measured: str
+    met: bool
+
+    @property
+    def verdict(self) -> str:
+        """For people."""
+        return f"{self.text}: {self.measured}, {'met' if self.met else 'missed'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of figures; the first column names what was measured."""
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One benchmark's result.
+
+    Parameters
+    ----------
+    about
+        What was measured how, and against what; in Markdown, paragraphs separated by empty lines.
+    """
+
+    title: str
+    about: str
+    tables: Sequence[Table]
+    aims: Sequence[Aim] = field(default=())
+
+
+def show(report: Report, console: Console) -> None:
+    """Print a report."""
+    console.rule(report.title, align="left")
+    for table in report.tables:
+        shown = RichTable(show_edge=False)
+        for number, column in enumerate(table.columns):
+            shown.add_column(column, justify="right" if number else "left")
+        for row in table.rows:
+            shown.add_row(*row)
+        console.print(shown)
+    for aim in report.aims:
+        console.print(aim.verdict, style="green" if aim.met else "yellow")
+
+
+def markdown(report: Report) -> str:
+    """Write a report as a section of a Markdown page."""
+    parts = [f"## {report.title}", report.about, *map(_markdown_table, report.tables)]
+    if report.aims:
+        parts.append("\n".join(f"- {aim.verdict}" for aim in report.aims))
+    return "\n\n".join(parts) + "\n"
+
+
+def _markdown_table(table: Table) -> str:
+    rule = ["---", *["---:"] * (len(table.columns) - 1)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in (table.columns, rule, *table.rows))

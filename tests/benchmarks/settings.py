@@ -1,0 +1,30 @@
+"""How a run of the benchmarks was asked for, and how it tells how far it is."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+Progress = Callable[[str], None]
+"""Told what is measured next; called once for each of a benchmark's steps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How to run.
+
+    Parameters
+    ----------
+    quick
+        Measure so little that it takes seconds: shows that the benchmarks work, and nothing else.
+    rounds
+        How often subject and reference are measured in turn.
+    prices
+        CSV file of bars of each symbol for the simulation; a sample is made when there is none.
+    prices_name
+        What the prices are called in the report.
+    """
+
+    quick: bool = False
+    rounds: int = 3
+    prices: Mapping[str, Path] = field(default_factory=dict)
+    prices_name: str = "recorded bars"

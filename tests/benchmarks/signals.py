@@ -1,0 +1,62 @@
+"""Signals as strategies publish them, for the way from JetStream to an acknowledged decision."""
+
+from enum import StrEnum
+from itertools import product
+
+import msgspec
+
+from tests.benchmarks.flow import QUANTITY, STRATEGIES, SYMBOLS
+
+_ACTIVE_EVERY = 50
+# Each opens or adds, long and short in turn: one order a signal exactly. A close that meets its opening in one batch
+# would cancel an order that nobody could have filled yet.
+_TURNS = ("buy", "sell")
+
+
+class Workload(StrEnum):
+    """What the signals ask for."""
+
+    SPARSE = "an order for one signal in fifty"
+    DENSE = "an order for every signal"
+
+
+def payloads(workload: Workload, count: int, now_ms: int) -> list[tuple[str, bytes]]:
+    """Symbol and JSON of each signal; 20 strategies take turns on 50 symbols.
+
+    Parameters
+    ----------
+    now_ms
+        Timestamp of them all, milliseconds since 1970 UTC.
+    """
+    every = _ACTIVE_EVERY if workload is Workload.SPARSE else 1
+    pairs = list(product(STRATEGIES, SYMBOLS))
+    made = []
+    for number in range(count):
+        active, idle = divmod(number, every)
+        if idle:
+            strategy, symbol = pairs[number % len(pairs)]
+            made.append((symbol, _payload(number, strategy, symbol, "hold", now_ms)))
+        else:
+            turn, pair = divmod(active, len(pairs))
+            strategy, symbol = pairs[pair]
+            made.append((symbol, _payload(number, strategy, symbol, _TURNS[turn % len(_TURNS)], now_ms)))
+    return made
+
+
+def _payload(number: int, strategy: str, symbol: str, action: str, now_ms: int) -> bytes:
+    signal = {
+        "signal_id": f"signal-{number:08}",
+        "strategy_id": strategy,
+        "symbol": symbol,
+        "action": action,
+        "confidence": 0.85,
+        "strength": "strong",
+        "timeframe": "5m",
+        "current_price": "40500.5",
+        "timestamp": now_ms,
+        "source": "bench",
+        "metadata": {"indicator": "rsi", "window": 14},
+    }
+    if action != "hold":
+        signal["quantity"] = str(QUANTITY)
+    return msgspec.json.encode(signal)

@@ -1,0 +1,4 @@
+"""A backtest beside the mere reading of its prices."""
+
+TITLE = "Simulation"
+STEPS_PER_ROUND = 2

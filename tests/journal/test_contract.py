@@ -1,0 +1,190 @@
+"""What every journal promises, whatever it keeps its records in."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from contracts.enums import Action, Outcome
+from shared.errors import Fenced
+from tests.support.records import T0, RecordedWorld, signal_records
+from tradeengine.domain.events import SignalDecided
+from tradeengine.domain.inputs import TimeAdvanced, signal_key
+from tradeengine.journal.base import Journal, Snapshot
+from tradeengine.journal.memory import MemoryJournal
+from tradeengine.journal.record import Entry, Record, encode
+from tradeengine.journal.sqlite import SqliteJournal
+
+IMPLEMENTATIONS: dict[str, Callable[[Path], Journal]] = {
+    "memory": lambda folder: MemoryJournal(),
+    "sqlite": lambda folder: SqliteJournal(folder / "journal.db"),
+}
+
+
+@pytest.fixture(params=IMPLEMENTATIONS)
+async def journal(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Journal]:
+    made = IMPLEMENTATIONS[request.param](tmp_path)
+    await made.open()
+    yield made
+    await made.close()
+
+
+async def test_a_new_journal_is_empty(journal: Journal) -> None:
+    assert await journal.read(0) == []
+    assert await journal.last_sequence(0) == 0
+    assert await journal.shards() == []
+    assert await journal.load_snapshot(0) is None
+    assert not await journal.is_decided(signal_key("A", "s"))
+    assert await journal.digest() == hashlib.sha256().hexdigest()
+
+
+async def test_records_come_back_as_they_were(journal: Journal) -> None:
+    world = RecordedWorld()
+    world.trade("buy", "A", "45000", "0.001", fee="0.018")
+    world.cut()
+    world.trade("close", "A", "45100", fee="0.018")
+    world.cut()
+
+    await journal.append(world.records)
+
+    assert await journal.read(0) == world.records
+
+
+async def test_reading_starts_after_a_sequence_and_stops_at_a_limit(journal: Journal) -> None:
+    records = signal_records(5)
+    await journal.append(records)
+
+    assert await journal.read(0, after=2) == records[2:]
+    assert await journal.read(0, after=1, limit=2) == records[1:3]
+    assert await journal.read(0, after=5) == []
+    assert await journal.read(0, limit=0) == []
+    assert await journal.read(1) == []
+    assert await journal.last_sequence(0) == 5
+
+
+async def test_shards_do_not_touch_each_other(journal: Journal) -> None:
+    two, seven = signal_records(2, shard=2), signal_records(3, shard=7)
+    await journal.append([seven[0], two[0], seven[1]])
+    await journal.append([two[1], seven[2]])
+
+    assert await journal.shards() == [2, 7]
+    assert await journal.read(2) == two
+    assert await journal.read(7) == seven
+    assert (await journal.last_sequence(2), await journal.last_sequence(7)) == (2, 3)
+
+
+async def test_appending_nothing_is_nothing(journal: Journal) -> None:
+    await journal.append([])
+
+    assert await journal.shards() == []
+
+
+@pytest.mark.parametrize("sequence", [1, 2, 4, 9])
+async def test_a_position_that_is_taken_or_leaves_a_hole_is_fenced(journal: Journal, sequence: int) -> None:
+    records = signal_records(2)
+    await journal.append(records)
+    intruder = Record(0, sequence, signal_records(1, tag="other")[0].entries)
+
+    with pytest.raises(Fenced, match=f"record {sequence} of shard 0"):
+        await journal.append([intruder])
+
+    assert await journal.read(0) == records
+    assert not await journal.is_decided(signal_key("A", "other-0-0"))
+
+
+async def test_several_records_are_appended_all_or_none(journal: Journal) -> None:
+    zero, one = signal_records(3, tag="zero"), signal_records(2, shard=1, tag="one")
+    await journal.append(zero[:1])
+
+    with pytest.raises(Fenced, match="record 3 of shard 0 leaves a hole"):
+        await journal.append([*one, zero[2]])
+    with pytest.raises(Fenced, match="record 2 of shard 0 is taken"):
+        await journal.append([one[0], zero[1], zero[1]])
+
+    assert await journal.shards() == [0]
+    assert await journal.read(0) == zero[:1]
+    assert not await journal.is_decided(signal_key("A", "one-0-0"))
+    await journal.append([*one, *zero[1:]])
+    assert await journal.read(1) == one
+
+
+async def test_of_two_writers_of_one_position_one_is_fenced(journal: Journal) -> None:
+    mine, theirs = signal_records(1, tag="mine"), signal_records(1, tag="theirs")
+
+    done = await asyncio.gather(journal.append(mine), journal.append(theirs), return_exceptions=True)
+
+    assert sorted(type(result).__name__ for result in done) == ["Fenced", "NoneType"]
+    assert await journal.read(0) in (mine, theirs)
+
+
+async def test_decisions_are_found_by_strategy_and_signal(journal: Journal) -> None:
+    world = RecordedWorld()
+    world.signal("hold", "A", signal_id="x")
+    world.signal("hold", "A", signal_id="x")
+    world.cut()
+    world.signal("hold", "B", signal_id="y")
+    world.cut()
+    await journal.append(world.records)
+
+    assert await journal.is_decided(signal_key("A", "x"))
+    assert await journal.is_decided(signal_key("B", "y"))
+    assert not await journal.is_decided(signal_key("B", "x"))
+    assert not await journal.is_decided(signal_key("A", ""))
+
+
+async def test_a_duplicate_alone_decides_nothing(journal: Journal) -> None:
+    duplicate = SignalDecided(
+        time_ms=T0, strategy_id="A", signal_id="x", symbol="BTCUSDT", action=Action.BUY, outcome=Outcome.DUPLICATE
+    )
+    await journal.append([Record(0, 1, (Entry(TimeAdvanced(time_ms=T0), (duplicate,)),))])
+
+    assert not await journal.is_decided(signal_key("A", "x"))
+
+
+async def test_a_signal_that_two_records_decide_stays_decided(journal: Journal) -> None:
+    await journal.append(signal_records(1))
+    await journal.append([Record(0, 2, signal_records(1)[0].entries)])
+
+    assert await journal.is_decided(signal_key("A", "s-0-0"))
+    assert await journal.last_sequence(0) == 2
+
+
+async def test_a_snapshot_replaces_an_older_one_only(journal: Journal) -> None:
+    await journal.save_snapshot(0, Snapshot(5, b"five"))
+    await journal.save_snapshot(1, Snapshot(1, b"other shard"))
+    assert await journal.load_snapshot(0) == Snapshot(5, b"five")
+
+    await journal.save_snapshot(0, Snapshot(9, b"nine"))
+    await journal.save_snapshot(0, Snapshot(7, b"seven"))
+    assert await journal.load_snapshot(0) == Snapshot(9, b"nine")
+
+    await journal.save_snapshot(0, Snapshot(9, b"nine again"))
+    assert await journal.load_snapshot(0) == Snapshot(9, b"nine again")
+    assert await journal.load_snapshot(1) == Snapshot(1, b"other shard")
+
+
+async def test_the_digest_is_over_all_records_in_order(journal: Journal) -> None:
+    zero, one = signal_records(2), signal_records(2, shard=1)
+    await journal.append([one[0], zero[0], one[1], zero[1]])
+
+    expected = hashlib.sha256(b"".join(encode(record) for record in [*zero, *one])).hexdigest()
+
+    assert await journal.digest() == expected
+
+
+@pytest.mark.parametrize("made", IMPLEMENTATIONS)
+async def test_equal_records_give_equal_digests_and_others_do_not(made: str, tmp_path: Path) -> None:
+    digests = []
+    for number, tag in enumerate(("s", "s", "t")):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        journal = IMPLEMENTATIONS[made](folder)
+        await journal.open()
+        await journal.append(signal_records(3, tag=tag))
+        digests.append(await journal.digest())
+        await journal.close()
+
+    assert digests[0] == digests[1]
+    assert digests[0] != digests[2]

@@ -1,0 +1,192 @@
+"""The paper exchange as a venue, in virtual time."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from decimal import Decimal
+
+import pytest
+
+from contracts.enums import OrderStatus
+from shared.clock import ManualClock
+from shared.errors import Rejected, RetrySafe
+from tests.venue.paper.makers import (
+    CANCELLED,
+    LONG,
+    OPEN,
+    SYMBOL,
+    D,
+    book,
+    fills,
+    limit,
+    market,
+    only_fill,
+    prices,
+    statuses,
+    stop,
+)
+from tradeengine.domain.inputs import FundingSettled
+from tradeengine.domain.orders import LiveOrder
+from tradeengine.venue.base import Report, Venue
+from tradeengine.venue.paper.funding import EIGHT_HOURS_MS, FundingSchedule
+from tradeengine.venue.paper.instruments import DEMO_INSTRUMENTS
+from tradeengine.venue.paper.venue import PaperVenue
+
+START_MS = 1_700_000_000_000
+
+
+class Desk:
+    """A venue, its clock, and what the sink was told."""
+
+    def __init__(self, latency_s: float = 0, funding: FundingSchedule | None = None) -> None:
+        self.clock = ManualClock(START_MS)
+        self.venue = PaperVenue(book(), self.clock, DEMO_INSTRUMENTS, latency_s=latency_s, funding=funding)
+        self.told: list[Report] = []
+
+    async def open(self) -> "Desk":
+        await self.venue.open(self.told.append)
+        return self
+
+
+@pytest.fixture
+async def desk() -> AsyncIterator[Desk]:
+    made = await Desk().open()
+    yield made
+    await made.venue.close()
+
+
+def test_it_is_a_venue() -> None:
+    venue: Venue = Desk().venue
+
+    assert venue.name == "paper"
+
+
+async def test_it_trades_its_instruments_and_no_others(desk: Desk) -> None:
+    assert [instrument.symbol for instrument in await desk.venue.instruments()] == ["BTCUSDT", "ETHUSDT", "SOLUSDT"]
+    with pytest.raises(Rejected, match="DOGEUSDT is not traded here") as refused:
+        await desk.venue.place(market(symbol="DOGEUSDT"))
+    assert refused.value.code == "-1121"
+
+
+async def test_orders_fill_at_posted_prices_at_the_clocks_time(desk: Desk) -> None:
+    asked = limit("99")
+    desk.venue.post_price(SYMBOL, D(100))
+    await desk.venue.place(asked)
+    desk.clock.set(START_MS + 5)
+    desk.venue.post_price(SYMBOL, D(98))
+
+    assert desk.venue.mark_price(SYMBOL) == D(98)
+    assert [report.time_ms for report in desk.told] == [START_MS, START_MS + 5, START_MS + 5]
+    assert prices(desk.told) == [D(99)]
+    assert await desk.venue.query(asked) == tuple(desk.told)
+
+
+async def test_no_price_means_no_mark_price(desk: Desk) -> None:
+    assert desk.venue.mark_price(SYMBOL) is None
+
+
+async def test_what_the_book_refuses_is_refused_to_the_caller_and_not_reported(desk: Desk) -> None:
+    asked = limit("99")
+    await desk.venue.place(asked)
+    with pytest.raises(Rejected, match="open"):
+        await desk.venue.place(asked)
+
+    assert statuses(desk.told) == [OPEN]
+
+
+async def test_a_cancel_is_reported_once_however_often_it_is_asked_for(desk: Desk) -> None:
+    asked = limit("99")
+    await desk.venue.place(asked)
+    for _ in range(3):
+        await desk.venue.cancel(asked)
+
+    assert statuses(desk.told) == [OPEN, CANCELLED]
+
+
+async def test_an_order_that_never_arrived_is_not_known(desk: Desk) -> None:
+    assert await desk.venue.query(market()) is None
+
+
+async def test_latency_delays_the_arrival() -> None:
+    desk = await Desk(latency_s=0.25).open()
+    desk.venue.post_price(SYMBOL, D(100))
+
+    await desk.venue.place(market())
+
+    assert only_fill(desk.told).time_ms == START_MS + 250
+
+
+async def test_a_price_that_changes_while_an_order_travels_is_the_one_that_counts() -> None:
+    desk = await Desk(latency_s=0.25).open()
+    desk.venue.post_price(SYMBOL, D(100))
+    travelling = asyncio.create_task(desk.venue.place(market()))
+    await asyncio.sleep(0)  # it is under way now, and waits
+    desk.venue.post_price(SYMBOL, D(103))
+    await travelling
+
+    assert prices(desk.told) == [D(103)]
+
+
+async def test_nothing_happens_while_it_is_closed(desk: Desk) -> None:
+    asked = limit("99")
+    await desk.venue.place(asked)
+    await desk.venue.close()
+    for request in (desk.venue.place(market()), desk.venue.cancel(asked), desk.venue.query(asked)):
+        with pytest.raises(RetrySafe, match="not open"):
+            await request
+    desk.venue.post_price(SYMBOL, D(90))
+    assert statuses(desk.told) == [OPEN]
+
+    await desk.open()
+    desk.venue.post_price(SYMBOL, D(90))
+    assert [fill.client_order_id for fill in fills(desk.told)] == [asked.client_order_id]
+
+
+async def test_restored_orders_trade_after_opening() -> None:
+    desk = Desk()
+    asked = stop("95")
+    desk.venue.restore([LiveOrder(order=asked, status=OrderStatus.OPEN)], {(SYMBOL, LONG): D(1)}, prefix="r3-")
+    await desk.open()
+    desk.venue.post_price(SYMBOL, D(94))
+
+    assert only_fill(desk.told).trade_id == "r3-1"
+
+
+# ---------------------------------------------------------------- funding
+
+
+def settlements(reports: list[Report]) -> list[tuple[Decimal, Decimal]]:
+    return [(report.rate, report.mark_price) for report in reports if isinstance(report, FundingSettled)]
+
+
+async def test_posted_funding_is_settled_at_the_newest_price(desk: Desk) -> None:
+    desk.venue.post_price(SYMBOL, D(100))
+    desk.venue.post_funding(SYMBOL, D("0.0001"))
+
+    assert settlements(desk.told) == [(D("0.0001"), D(100))]
+
+
+async def test_funding_without_a_price_or_a_listener_is_refused(desk: Desk) -> None:
+    with pytest.raises(RetrySafe, match="BTCUSDT: no price"):
+        desk.venue.post_funding(SYMBOL, D("0.0001"))
+    await desk.venue.close()
+    with pytest.raises(RetrySafe, match="not open"):
+        desk.venue.post_funding(SYMBOL, D("0.0001"))
+
+
+async def test_scheduled_funding_is_settled_with_the_first_price_at_or_after_its_time() -> None:
+    desk = await Desk(funding=FundingSchedule({SYMBOL: D("0.0003")})).open()
+    due = (START_MS // EIGHT_HOURS_MS + 1) * EIGHT_HOURS_MS
+    for time_ms, price in ((due - 1, 100), (due, 101), (due + 1, 102), (due + 2 * EIGHT_HOURS_MS, 103)):
+        desk.clock.set(time_ms)
+        desk.venue.post_price(SYMBOL, D(price))
+        desk.venue.post_price("ETHUSDT", D(price))
+
+    assert settlements(desk.told) == [(D("0.0003"), D(101)), (D("0.0003"), D(103)), (D("0.0003"), D(103))]
+
+
+async def test_no_funding_is_settled_by_itself_by_default(desk: Desk) -> None:
+    for step in range(4):
+        desk.clock.set(START_MS + step * EIGHT_HOURS_MS)
+        desk.venue.post_price(SYMBOL, D(100))
+
+    assert desk.told == []

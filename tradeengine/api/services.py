@@ -1,0 +1,36 @@
+"""What the API works with."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from shared.clock import Clock
+from shared.health import Health
+from shared.metrics import Metrics
+from shared.settings import Settings
+from tradeengine.api.ports import ReadModel
+from tradeengine.runtime.desk import SignalDesk
+
+DECISION_TIMEOUT_S = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiServices:
+    """The engine as the API sees it.
+
+    Parameters
+    ----------
+    account
+        The account in figures, in quote currency; must not block.
+    decision_timeout_s
+        How long a request waits for a decision, in seconds.
+    """
+
+    settings: Settings
+    health: Health
+    metrics: Metrics
+    clock: Clock
+    desk: SignalDesk
+    read_model: ReadModel
+    account: Callable[[], Mapping[str, Any]]
+    decision_timeout_s: float = DECISION_TIMEOUT_S

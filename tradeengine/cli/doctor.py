@@ -1,0 +1,152 @@
+"""``tradeengine doctor``: check before the first order does."""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import nats
+import typer
+from nats.errors import Error as NatsError
+from rich.table import Table
+
+from shared.clock import SystemClock
+from shared.errors import ConfigError, EngineError
+from shared.settings import Embedded, Settings
+from tradeengine import __version__
+from tradeengine.cli.base import EXIT_CONFIG, EXIT_FAILURE, out
+from tradeengine.cli.options import ConfigFile
+from tradeengine.journal.sqlite import SqliteJournal
+from tradeengine.runtime.files import data_folder, journal_file
+from tradeengine.runtime.nats_server import find_binary
+
+_OLDEST_NOW_MS = 1_767_225_600_000
+_CONNECT_S = 3
+
+
+class Finding(NamedTuple):
+    """What one check found: ``ok`` and ``note`` pass, ``failed`` does not."""
+
+    check: str
+    verdict: str
+    text: str
+
+
+def doctor(
+    config: ConfigFile = None,
+    settings_table: Annotated[
+        bool, typer.Option("--settings", help="Also print every setting and its source.")
+    ] = False,
+) -> None:
+    """Check configuration, clock, store and NATS, and say what to do about what fails.
+
+    Exit code 0 when nothing failed, 78 when the configuration is wrong, 1 otherwise.
+    """
+    try:
+        settings = Settings.load(config_file=config)
+    except ConfigError as error:
+        _print([Finding("configuration", "failed", str(error))])
+        raise typer.Exit(EXIT_CONFIG) from None
+    findings = asyncio.run(_examine(settings))
+    _print(findings)
+    if settings_table:
+        _print_settings(settings)
+    if any(finding.verdict == "failed" for finding in findings):
+        raise typer.Exit(EXIT_FAILURE)
+
+
+async def _examine(settings: Settings) -> list[Finding]:
+    return [
+        Finding("versions", "ok", f"tradeengine {__version__}, Python {sys.version.split()[0]}"),
+        *_configuration(settings),
+        _clock(),
+        await _store(settings.data_dir),
+        await _nats(settings),
+    ]
+
+
+def _configuration(settings: Settings) -> list[Finding]:
+    findings = [Finding("configuration", "ok", f"mode {settings.trading_mode}, {settings.position_mode}")]
+    if unused := settings.unused():
+        findings.append(Finding("configuration", "note", f"not used by this version: {', '.join(unused)}"))
+    limits = {
+        "MAX_POSITION_SIZE_USD": settings.max_position_size_usd,
+        "MAX_TOTAL_EXPOSURE_USD": settings.max_total_exposure_usd,
+        "MAX_DAILY_LOSS_USD": settings.max_daily_loss_usd,
+        "STOP_LOSS_PCT": settings.stop_loss_pct,
+    }
+    if open_ends := [name for name, value in limits.items() if value is None]:
+        findings.append(Finding("limits", "note", f"not set, so without limit: {', '.join(open_ends)}"))
+    return findings
+
+
+def _clock() -> Finding:
+    now = SystemClock().now_ms()
+    if now < _OLDEST_NOW_MS:
+        return Finding("clock", "failed", "the machine's clock stands before 2026: set it, or run a time service")
+    return Finding("clock", "ok", "the machine's clock is plausible; no exchange is configured to compare it with")
+
+
+async def _store(folder: Path) -> Finding:
+    try:
+        path = journal_file(data_folder(folder))
+        if not os.access(folder, os.W_OK):
+            return Finding(
+                "store", "failed", f"{folder} cannot be written: make it writable or set TRADEENGINE_DATA_DIR"
+            )
+        if not path.exists():
+            return Finding("store", "ok", f"{folder} is writable; the journal is made at the first start")
+        journal = SqliteJournal(path)
+        await journal.open()
+        try:
+            records = sum([await journal.last_sequence(shard) for shard in await journal.shards()])
+        finally:
+            await journal.close()
+    except EngineError as error:
+        return Finding("store", "failed", str(error))
+    return Finding("store", "ok", f"{path}: {records} records")
+
+
+async def _nats(settings: Settings) -> Finding:
+    if settings.nats_url is None:
+        if settings.nats_embedded is Embedded.OFF:
+            return Finding("nats", "note", "off: signals are taken by HTTP and from files only")
+        try:
+            return Finding("nats", "ok", f"a server of the engine's own will be started: {find_binary()}")
+        except ConfigError as error:
+            return Finding("nats", "failed" if settings.nats_embedded is Embedded.ON else "note", str(error))
+    try:
+        client = await nats.connect(
+            settings.nats_url, connect_timeout=_CONNECT_S, allow_reconnect=False, max_reconnect_attempts=0
+        )
+        try:
+            info = await client.jetstream().account_info()
+        finally:
+            await client.close()
+    except (NatsError, OSError, TimeoutError) as error:
+        reason = str(error) or type(error).__name__
+        return Finding("nats", "failed", f"NATS_URL does not answer with JetStream ({reason}): start it with -js")
+    return Finding("nats", "ok", f"JetStream answers: {info.streams} streams")
+
+
+_STYLE = {"ok": "green", "note": "yellow", "failed": "bold red"}
+
+
+def _print(findings: list[Finding]) -> None:
+    table = Table(title="Doctor", title_justify="left")
+    table.add_column("check")
+    table.add_column("verdict")
+    table.add_column("what was found", overflow="fold")
+    for check, verdict, text in findings:
+        table.add_row(check, f"[{_STYLE[verdict]}]{verdict}[/]", text.replace("[", r"\["))
+    out.print(table)
+
+
+def _print_settings(settings: Settings) -> None:
+    table = Table(title="Settings", title_justify="left")
+    for column in ("name", "value", "source"):
+        table.add_column(column, overflow="fold")
+    for row in settings.describe():
+        table.add_row(row.name, row.value.replace("[", r"\["), row.source)
+    out.print(table)

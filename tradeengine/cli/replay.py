@@ -1,0 +1,45 @@
+"""``tradeengine replay``: decide the journal's inputs again with today's code."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tradeengine.cli.base import EXIT_FAILURE, err, progress, say
+from tradeengine.journal.sqlite import SqliteJournal
+from tradeengine.runtime import replay as core
+from tradeengine.runtime.files import journal_file
+
+Store = Annotated[
+    Path, typer.Option("--store", exists=True, file_okay=False, help="Data folder of the engine or of a simulation.")
+]
+
+
+def replay(store: Store) -> None:
+    """Decide every recorded input again and print the first difference, or that there is none.
+
+    Exit code 0 means that today's code decides everything as it was decided then.
+    """
+    result = asyncio.run(_replay(store))
+    if result.difference is None:
+        say(f"no difference: {result.inputs} inputs of {result.records} records decided again, all alike")
+        for shard, digest in result.states.items():
+            say(f"  shard {shard}  state {digest}")
+        return
+    found = result.difference
+    err.print(f"[bold red]first difference[/] shard {found.shard}, record {found.sequence}, input {found.entry}")
+    err.print(f"  input    {found.input}\n  recorded {found.recorded}\n  decided  {found.decided}", highlight=False)
+    raise typer.Exit(EXIT_FAILURE)
+
+
+async def _replay(store: Path) -> core.ReplayResult:
+    journal = SqliteJournal(journal_file(store), create=False)
+    await journal.open()
+    try:
+        total = sum([await journal.last_sequence(shard) for shard in await journal.shards()])
+        with progress(unit="records") as bar:
+            task = bar.add_task("replaying", total=total)
+            return await core.replay(journal, lambda records: bar.advance(task, records))
+    finally:
+        await journal.close()

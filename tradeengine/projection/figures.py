@@ -1,0 +1,36 @@
+"""Figures that several tables show."""
+
+from decimal import Decimal
+
+from tradeengine.domain.books import Books
+from tradeengine.domain.money import QUANTUM, ZERO, average, plain
+
+
+def percent(part: Decimal, whole: Decimal) -> Decimal | None:
+    """``part / whole`` in percent, to 18 decimals; ``None`` of nothing."""
+    return plain((100 * part / whole).quantize(QUANTUM)) if whole else None
+
+
+def entry_average(books: Books) -> Decimal:
+    """Average price of all opening fills, also of what is closed by now."""
+    return average(books.entry_value, books.entry_quantity)
+
+
+def exit_average(books: Books) -> Decimal | None:
+    """Average price of all closing fills, ``None`` before the first."""
+    return average(books.exit_value, books.exit_quantity) if books.exit_quantity else None
+
+
+def return_percent(books: Books) -> Decimal | None:
+    """Gross realised P&L in percent of what the closed part had cost; ``None`` while nothing is closed."""
+    return percent(books.realized, books.entry_value - books.cost) if books.exit_quantity else None
+
+
+def seconds(ms: int) -> Decimal:
+    """Milliseconds in seconds."""
+    return Decimal(ms).scaleb(-3)
+
+
+def is_first(entry_quantity: Decimal, quantity: Decimal) -> bool:
+    """Whether an opening of ``quantity`` is the first of a position that has now opened ``entry_quantity`` in all."""
+    return entry_quantity - quantity == ZERO

@@ -1,0 +1,44 @@
+"""From a committed record to the rows that it changes: pure, one module for each table or two."""
+
+from collections.abc import Callable
+from decimal import localcontext
+from typing import Any
+
+from tradeengine.domain import events as ev
+from tradeengine.domain.money import MONEY
+from tradeengine.journal.record import Record
+from tradeengine.projection.changes import Change
+from tradeengine.projection.rows import decisions, fills, funding, orders, positions
+from tradeengine.projection.rows.source import Source
+
+
+def changes_of(record: Record, venue: str) -> list[Change]:
+    """Changes that a record calls for, in the order in which they hold.
+
+    Parameters
+    ----------
+    venue
+        Name of the venue that orders go to, such as ``paper``.
+    """
+    changes: list[Change] = []
+    with localcontext(MONEY):
+        for place, entry in enumerate(record.entries):
+            source = Source(record.shard, record.sequence, place, entry.input, venue)
+            for event in entry.events:
+                rows = _ROWS.get(type(event))
+                if rows is not None:
+                    changes += rows(source, event)
+    return changes
+
+
+_ROWS: dict[type, Callable[[Source, Any], list[Change]]] = {
+    ev.SignalDecided: decisions.decided,
+    ev.OrderPlanned: orders.planned,
+    ev.OrderOpened: orders.opened,
+    ev.CancelPlanned: orders.cancel_planned,
+    ev.OrderEnded: orders.ended,
+    ev.OrderFilled: fills.filled,
+    ev.ProtectionPlanned: positions.protected,
+    ev.FundingBooked: funding.booked,
+}
+"""Events without an entry here show in no table."""

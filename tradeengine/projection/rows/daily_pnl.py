@@ -1,0 +1,22 @@
+"""Rows of ``daily_pnl``: what each strategy booked on each UTC day."""
+
+from decimal import Decimal
+
+from tradeengine.domain.money import ZERO
+from tradeengine.domain.state import DAY_MS
+from tradeengine.projection.changes import Amend, Change
+from tradeengine.projection.tables import DAILY_PNL
+
+_NOTHING = {"realized_pnl": ZERO, "fees": ZERO, "funding": ZERO, "net_pnl": ZERO, "trades": 0}
+
+
+def added(time_ms: int, strategy_id: str, realized: Decimal, fees: Decimal, funding: Decimal, trades: int) -> Change:
+    """Something was booked, in quote currency."""
+    amounts: dict[str, Decimal | int] = {
+        "realized_pnl": realized,
+        "fees": fees,
+        "funding": funding,
+        "net_pnl": realized - fees + funding,
+        "trades": trades,
+    }
+    return Amend(table=DAILY_PNL.name, key=(time_ms // DAY_MS, strategy_id), amounts=amounts, missing=_NOTHING)

@@ -1,0 +1,276 @@
+"""Backtest: the same chain in virtual time over recorded bars, one thing after the other, the same every time."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from decimal import Decimal
+
+from contracts.signal import Signal
+from contracts.subjects import shard_of
+from contracts.values import to_millis
+from shared.clock import ManualClock
+from tradeengine.domain.config import TradingConfig
+from tradeengine.domain.ids import shard_in
+from tradeengine.domain.inputs import (
+    AnyInput,
+    ConfigChanged,
+    InstrumentsChanged,
+    JournalOpened,
+    OrderReported,
+    TimeAdvanced,
+)
+from tradeengine.domain.instrument import Instrument
+from tradeengine.domain.orders import ApprovedOrder
+from tradeengine.domain.state import ShardState
+from tradeengine.journal.base import Journal
+from tradeengine.journal.record import Record
+from tradeengine.runtime.account import Account
+from tradeengine.runtime.bars import FundingRate
+from tradeengine.runtime.committer import Committer
+from tradeengine.runtime.gateway import Gateway
+from tradeengine.runtime.shard import CommitListener, Shard, SignalBatch
+from tradeengine.venue.base import Report
+from tradeengine.venue.paper.bar import Bar
+from tradeengine.venue.paper.book import PaperBook
+
+JOURNAL_ID = "backtest"
+
+Progress = Callable[[int], None]
+
+
+class SymbolFeed:
+    """Bars and funding settlements of one symbol, in order of time.
+
+    Parameters
+    ----------
+    bars, funding
+        Sorted by time; read as they are needed.
+    """
+
+    def __init__(self, symbol: str, bars: Iterable[Bar], funding: Iterable[FundingRate] = ()) -> None:
+        self.symbol = symbol
+        self._bars: Iterator[Bar] = iter(bars)
+        self._funding: Iterator[FundingRate] = iter(funding)
+        self.bar = next(self._bars, None)
+        self.settlement = next(self._funding, None)
+
+    @property
+    def next_ms(self) -> int | None:
+        """Time of the next bar or settlement, ``None`` at the end."""
+        times = [item.time_ms for item in (self.bar, self.settlement) if item is not None]
+        return min(times, default=None)
+
+    def take_settlement(self, now_ms: int) -> FundingRate | None:
+        """The settlement that is due, if one is."""
+        due = self.settlement
+        if due is None or due.time_ms > now_ms:
+            return None
+        self.settlement = next(self._funding, None)
+        return due
+
+    def take_bar(self, now_ms: int) -> Bar | None:
+        """The bar that starts now, if one does."""
+        bar = self.bar
+        if bar is None or bar.time_ms > now_ms:
+            return None
+        self.bar = next(self._bars, None)
+        return bar
+
+
+class BookVenue:
+    """The paper book as a venue in virtual time: what an order causes is reported before the call returns."""
+
+    name = "paper"
+
+    def __init__(self, book: PaperBook, clock: ManualClock, sink: Callable[[Report], None]) -> None:
+        self._book = book
+        self._clock = clock
+        self._sink = sink
+
+    async def open(self, sink: Callable[[Report], None]) -> None:
+        """Send reports to another sink from now on."""
+        self._sink = sink
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+    async def instruments(self) -> Sequence[Instrument]:
+        """Trading rules are the backtest's own."""
+        return ()
+
+    def mark_price(self, symbol: str) -> Decimal | None:
+        """Last price of the bars that have been played."""
+        return self._book.last_price(symbol)
+
+    async def place(self, order: ApprovedOrder) -> None:
+        """Place an order in the book."""
+        self._report(self._book.place(order, self._clock.now_ms()))
+
+    async def cancel(self, order: ApprovedOrder) -> None:
+        """Cancel an order in the book."""
+        self._report(self._book.cancel(order.client_order_id, self._clock.now_ms()))
+
+    async def query(self, order: ApprovedOrder) -> Sequence[Report] | None:
+        """What the book knows of an order."""
+        return self._book.query(order.client_order_id)
+
+    def _report(self, reports: Iterable[Report]) -> None:
+        for report in reports:
+            self._sink(report)
+
+
+class Backtest:
+    """One run over recorded prices.
+
+    Parameters
+    ----------
+    feeds
+        Prices and funding, one a symbol.
+    signals
+        Sorted by their time, which is when they are decided.
+    book
+        The exchange's side.
+    journal
+        Empty.
+    listeners
+        Called with each committed record.
+    """
+
+    def __init__(
+        self,
+        *,
+        feeds: Sequence[SymbolFeed],
+        signals: Sequence[Signal],
+        book: PaperBook,
+        instruments: Sequence[Instrument],
+        config: TradingConfig,
+        equity: Decimal,
+        shards: int,
+        journal: Journal,
+        listeners: Sequence[CommitListener] = (),
+    ) -> None:
+        self.clock = ManualClock()
+        self._feeds = sorted(feeds, key=lambda feed: feed.symbol)
+        self._signals = deque(signals)
+        self._book = book
+        self._instruments = instruments
+        self._config = config
+        self._reports: deque[Report] = deque()
+        self._records: deque[Record] = deque()
+        venue = BookVenue(book, self.clock, self._reports.append)
+        self.account = Account(equity, venue.mark_price)
+        committer = Committer(journal, self.clock)
+        self._shards = [
+            Shard(
+                ShardState(shard=number),
+                0,
+                journal=journal,
+                committer=committer,
+                account=self.account,
+                clock=self.clock,
+                listeners=[*listeners, self._records.append],
+            )
+            for number in range(shards)
+        ]
+        self._gateways = [
+            Gateway(lambda shard=shard: shard.state, venue, self.clock, self._reports.append)  # type: ignore[misc]
+            for shard in self._shards
+        ]
+
+    @property
+    def states(self) -> list[ShardState]:
+        """States of all shards."""
+        return [shard.state for shard in self._shards]
+
+    async def run(self, progress: Progress = lambda bars: None) -> int:
+        """Play everything.
+
+        Parameters
+        ----------
+        progress
+            Called with the number of bars played since the last call.
+
+        Returns
+        -------
+        int
+            Number of bars played.
+        """
+        played = 0
+        first = self._next_ms()
+        await self._prepare(first or 0)
+        while (now := self._next_ms()) is not None:
+            self.clock.set(now)
+            await self._expire(now)
+            while self._signals and to_millis(self._signals[0].timestamp) <= now:
+                await self._decide(self._signals.popleft())
+            for feed in self._feeds:
+                bars = await self._play(feed, now)
+                played += bars
+                progress(bars)
+        return played
+
+    def _next_ms(self) -> int | None:
+        times = [time for feed in self._feeds if (time := feed.next_ms) is not None]
+        if self._signals:
+            times.append(to_millis(self._signals[0].timestamp))
+        return min(times, default=None)
+
+    async def _prepare(self, now: int) -> None:
+        self.clock.set(now)
+        count = len(self._shards)
+        for shard in self._shards:
+            own = tuple([i for i in self._instruments if shard_of(i.symbol, count) == shard.state.shard])
+            given: list[AnyInput] = [
+                JournalOpened(time_ms=now, journal_id=JOURNAL_ID, shards=count),
+                ConfigChanged(time_ms=now, config=self._config),
+            ]
+            if own:
+                given.append(InstrumentsChanged(time_ms=now, instruments=own))
+            await shard.process(given)
+        await self._settle()
+
+    async def _expire(self, now: int) -> None:
+        for shard in self._shards:
+            deadlines = [live.order.expires_ms for live in shard.state.orders.values()]
+            if any(deadline is not None and deadline <= now for deadline in deadlines):
+                await shard.process([TimeAdvanced(time_ms=now)])
+                await self._settle()
+
+    async def _decide(self, signal: Signal) -> None:
+        shard = self._shards[shard_of(signal.symbol, len(self._shards))]
+        await shard.process([SignalBatch([signal])])
+        await self._settle()
+
+    async def _play(self, feed: SymbolFeed, now: int) -> int:
+        """Funding that is due first, on what is held into it, then the bar that starts now."""
+        bar = feed.take_bar(now)
+        while (settlement := feed.take_settlement(now)) is not None:
+            price = bar.open if bar is not None else self._book.last_price(feed.symbol)
+            if price is not None:
+                self._reports.append(self._book.settle_funding(feed.symbol, settlement.rate, price, now))
+                await self._settle()
+        if bar is None:
+            return 0
+        self._book.start_bar(feed.symbol, bar)
+        while reports := self._book.next_execution(feed.symbol):
+            self._reports.extend(reports)
+            await self._settle()
+        return 1
+
+    async def _settle(self) -> None:
+        """Send what committed records call for and decide what that reports, until nothing is left."""
+        while self._records or self._reports:
+            if self._records:
+                record = self._records.popleft()
+                gateway = self._gateways[record.shard]
+                for order, cancel in gateway.instructions(record):
+                    await gateway.execute(order, cancel=cancel)
+                continue
+            report = self._reports.popleft()
+            await self._shards[self._shard_of(report)].process([report])
+
+    def _shard_of(self, report: Report) -> int:
+        if isinstance(report, OrderReported):
+            shard = shard_in(report.client_order_id)
+            assert shard is not None, "in a backtest every order is the engine's own"  # noqa: S101
+            return shard
+        return shard_of(report.symbol, len(self._shards))

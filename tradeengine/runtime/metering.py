@@ -1,0 +1,96 @@
+"""Trading metrics, made from committed records and from nothing else."""
+
+from decimal import localcontext
+
+import structlog
+
+from contracts.enums import OrderKind, OrderStatus
+from shared.metrics import ClosedPosition, Metrics
+from tradeengine.domain.events import AnyEvent, FillShare, OrderEnded, OrderFilled, OrderPlanned, SignalDecided
+from tradeengine.domain.inputs import SignalReceived
+from tradeengine.domain.money import MONEY, average
+from tradeengine.journal.record import Record
+
+log = structlog.get_logger(__name__)
+
+
+class Meter:
+    """Listener of committed records that counts and times what they tell.
+
+    Parameters
+    ----------
+    exchange
+        Name of the venue, for the label of positions.
+    """
+
+    def __init__(self, metrics: Metrics, exchange: str) -> None:
+        self._metrics = metrics
+        self._exchange = exchange
+        self._planned_ms: dict[str, int] = {}
+
+    def observe(self, record: Record) -> None:
+        """Take one committed record in; never raises."""
+        try:
+            with localcontext(MONEY):
+                for entry in record.entries:
+                    if isinstance(entry.input, SignalReceived):
+                        self._metrics.signal_received()
+                    for event in entry.events:
+                        self._take(event)
+        except Exception:
+            # Supervised border: the record is committed, and a metric must not stop the shard that wrote it.
+            log.exception("metering_failed", shard=record.shard, sequence=record.sequence)
+
+    def _take(self, event: AnyEvent) -> None:
+        match event:
+            case SignalDecided():
+                self._metrics.signal_decided(event.outcome, event.reason, event.source)
+            case OrderPlanned() if event.order.kind is OrderKind.MARKET:
+                # Other orders wait for a price, and how long says nothing about execution.
+                self._planned_ms[event.order.client_order_id] = event.time_ms
+            case OrderFilled():
+                self._filled(event)
+            case OrderEnded():
+                self._ended(event)
+            case _:
+                return
+
+    def _filled(self, event: OrderFilled) -> None:
+        if not event.order_remaining:
+            self._metrics.order_ended(event.symbol, event.side, OrderStatus.FILLED)
+            planned = self._planned_ms.pop(event.client_order_id, None)
+            if planned is not None:
+                self._metrics.order_filled_after((event.time_ms - planned) / 1000)
+        for share in event.shares:
+            if event.opening and share.after.entry_quantity == share.quantity:
+                self._metrics.position_opened(event.symbol, event.position_side, self._exchange)
+            elif not event.opening and not share.after.quantity:
+                self._closed(event, share)
+
+    def _closed(self, event: OrderFilled, share: FillShare) -> None:
+        if share.close_reason is None:
+            return
+        books = share.after
+        self._metrics.position_closed(
+            ClosedPosition(
+                symbol=event.symbol,
+                position_side=event.position_side,
+                exchange=self._exchange,
+                close_reason=share.close_reason,
+                pnl=books.realized,
+                commission=books.fees,
+                funding=books.funding,
+                entry_price=average(books.entry_value, books.entry_quantity),
+                exit_price=average(books.exit_value, books.exit_quantity),
+                entry_value=books.entry_value,
+                duration_s=(event.time_ms - share.opened_ms) / 1000,
+            )
+        )
+
+    def _ended(self, event: OrderEnded) -> None:
+        self._planned_ms.pop(event.client_order_id, None)
+        if event.status is OrderStatus.FILLED:
+            # Its last fill counts it.
+            return
+        side = event.position_side.opening if event.purpose.opening else event.position_side.closing
+        self._metrics.order_ended(event.symbol, side, event.status)
