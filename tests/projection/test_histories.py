@@ -1,0 +1,204 @@
+"""Whatever happens, the tables agree with the state, and it does not matter how the records came to them."""
+
+import asyncio
+import tempfile
+from collections import defaultdict
+from collections.abc import Sequence
+from decimal import Decimal, localcontext
+from pathlib import Path
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contracts.enums import Outcome
+from tests.projection.tables import Rows, dump, read_model, total
+from tests.support.records import Move, RecordedWorld, histories, play
+from tradeengine.domain.events import OrderFilled, SignalDecided
+from tradeengine.domain.money import MONEY, ZERO, average
+from tradeengine.domain.state import ShardState
+from tradeengine.journal.memory import MemoryJournal
+from tradeengine.journal.record import Record
+
+D = Decimal
+
+
+async def tables_after(folder: Path, name: str, pieces: Sequence[Sequence[Record]]) -> dict[str, Rows]:
+    """Apply records piece by piece, and close and open the file between two pieces."""
+    for piece in pieces:
+        model = read_model(folder, name)
+        await model.open()
+        await model.apply(piece)
+        await model.close()
+    model = read_model(folder, name)
+    await model.open()
+    tables = await dump(model)
+    await model.close()
+    return tables
+
+
+async def through_a_journal(records: Sequence[Record]) -> list[Record]:
+    journal = MemoryJournal()
+    await journal.append(records)
+    return await journal.read(records[0].shard, limit=len(records))
+
+
+@given(histories)
+def test_tables_agree_with_the_state(moves: list[Move]) -> None:
+    world = RecordedWorld()
+    records = play(world, moves)
+    with tempfile.TemporaryDirectory() as folder:
+        tables = asyncio.run(tables_after(Path(folder), "tables", [records]))
+
+    with localcontext(MONEY):
+        check_totals(tables, world.state)
+        check_exchange_positions(tables["exchange_positions"], world.state)
+        check_positions(tables, world.state)
+        check_contributions(tables)
+        check_orders(tables, world.state)
+        check_decisions(tables["decisions"], world)
+
+
+@given(histories, st.data())
+def test_however_records_are_applied_the_tables_are_the_same(moves: list[Move], data: st.DataObject) -> None:
+    records = play(RecordedWorld(), moves)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(records)), max_size=3)))
+    pieces = [records[start:end] for start, end in zip([0, *cuts], [*cuts, len(records)], strict=True)]
+    again = data.draw(st.integers(0, len(records)))
+
+    async def all_ways(folder: Path) -> list[dict[str, Rows]]:
+        return [
+            await tables_after(folder, "at-once", [records]),
+            await tables_after(folder, "one-by-one", [[record] for record in records]),
+            await tables_after(folder, "in-pieces", pieces),
+            await tables_after(folder, "twice", [records[:again], records, records]),
+            await tables_after(folder, "from-the-journal", [await through_a_journal(records)]),
+        ]
+
+    with tempfile.TemporaryDirectory() as folder:
+        first, *others = asyncio.run(all_ways(Path(folder)))
+    assert [other == first for other in others] == [True] * len(others)
+
+
+# ---------------------------------------------------------------- what must agree
+
+
+def check_totals(tables: dict[str, Rows], state: ShardState) -> None:
+    booked = state.totals
+    sums = (booked.realized, booked.fees, booked.funding)
+    for name, columns in (
+        ("positions", ("pnl", "commission_total", "funding_total")),
+        ("strategy_positions", ("realized_pnl", "commission_total", "funding_total")),
+        ("daily_pnl", ("realized_pnl", "fees", "funding")),
+    ):
+        assert tuple(total(tables[name], column) for column in columns) == sums, name
+    net = booked.realized - booked.fees + booked.funding
+    assert total(tables["positions"], "pnl_after_fees") == total(tables["daily_pnl"], "net_pnl") == net
+    assert (total(tables["fills"], "realized_pnl"), total(tables["fills"], "fee")) == sums[:2]
+    assert total(tables["funding_payments"], "amount") == booked.funding
+
+
+def check_exchange_positions(rows: Rows, state: ShardState) -> None:
+    shown = {row["exchange_position_key"]: row for row in rows}
+    held = {key: leg for key, leg in state.legs.items() if leg.quantity}
+    assert {key for key, row in shown.items() if row["status"] == "open"} == held.keys()
+    for key, leg in held.items():
+        row, books = shown[key], leg.books
+        assert (D(row["current_quantity"]), D(row["weighted_avg_price"])) == (books.quantity, books.entry_price)
+        assert D(row["realized_pnl"]) == books.realized
+        assert (D(row["commission_total"]), D(row["funding_total"])) == (books.fees, books.funding)
+        assert sorted(row["contributing_strategies"]) == sorted(leg.strategies)
+    for key in shown.keys() - held.keys():
+        assert (shown[key]["current_quantity"], shown[key]["contributing_strategies"]) == ("0", [])
+
+
+def check_positions(tables: dict[str, Rows], state: ShardState) -> None:
+    held = {p.position_id: p for leg in state.legs.values() for p in leg.strategies.values()}
+    positions = {row["position_id"]: row for row in tables["positions"]}
+    strategy_positions = {row["strategy_position_id"]: row for row in tables["strategy_positions"]}
+    assert positions.keys() == strategy_positions.keys()
+    assert {key for key, row in positions.items() if row["status"] == "open"} == held.keys()
+    assert {key for key, row in strategy_positions.items() if row["status"] != "closed"} == held.keys()
+    for key, position in held.items():
+        row, other, books = positions[key], strategy_positions[key], position.books
+        assert (D(row["quantity"]), D(row["entry_price"])) == (books.quantity, books.entry_price)
+        assert (D(row["pnl"]), D(row["commission_total"])) == (books.realized, books.fees)
+        assert D(other["current_quantity"]) == D(other["entry_quantity"]) - D(other["exit_quantity"]) == books.quantity
+        assert (number(row["stop_loss"]), number(row["take_profit"])) == (position.stop_price, position.target_price)
+        if position.stop_order_id:
+            assert row["stop_loss_order_id"] == other["sl_order_id"] == position.stop_order_id
+        if position.target_order_id:
+            assert row["take_profit_order_id"] == other["tp_order_id"] == position.target_order_id
+
+
+def check_contributions(tables: dict[str, Rows]) -> None:
+    by_position: dict[str, Rows] = defaultdict(list)
+    for row in tables["position_contributions"]:
+        by_position[row["strategy_position_id"]].append(row)
+    positions = {row["strategy_position_id"]: row for row in tables["strategy_positions"]}
+    assert by_position.keys() == positions.keys()
+    for key, rows in by_position.items():
+        position = positions[key]
+        closed = position["status"] == "closed"
+        assert {row["status"] for row in rows} == {"closed" if closed else "active"}
+        assert total(rows, "contribution_quantity") == D(position["entry_quantity"])
+        if closed:
+            assert total(rows, "contribution_pnl") == D(position["realized_pnl"])
+            assert {row["exit_price"] for row in rows} == {position["exit_price"]}
+            assert {row["close_reason"] for row in rows} == {position["close_reason"]}
+
+
+def check_orders(tables: dict[str, Rows], state: ShardState) -> None:
+    filled: dict[str, Decimal] = defaultdict(Decimal)
+    for fill in tables["fills"]:
+        filled[fill["order_id"]] += D(fill["quantity"])
+    for row in tables["orders"]:
+        quantity, value = D(row["filled_quantity"]), D(row["filled_value"])
+        assert quantity == filled[row["order_id"]] == D(row["quantity"]) - D(row["remaining_quantity"])
+        assert number(row["average_price"]) == (average(value, quantity) if quantity else None)
+    shown = {row["order_id"]: row for row in tables["orders"]}
+    for key, live in state.orders.items():
+        assert shown[key]["status"] == live.status
+        assert D(shown[key]["remaining_quantity"]) == live.remaining
+        assert (shown[key]["cancel_reason"] is not None) == live.cancelling
+
+
+def check_decisions(rows: Rows, world: RecordedWorld) -> None:
+    events = [event for event in world.events if isinstance(event, SignalDecided)]
+    first = {(e.strategy_id, e.signal_id): e for e in events if e.outcome is not Outcome.DUPLICATE}
+    shown: dict[Any, dict[str, Any]] = {(row["strategy_id"], row["signal_id"]): row for row in rows}
+    assert shown.keys() == first.keys()
+    for key, event in first.items():
+        assert shown[key]["outcome"] == event.outcome
+        assert shown[key]["orders"] == list(event.orders)
+        assert shown[key]["duplicates"] == sum(1 for e in events if (e.strategy_id, e.signal_id) == key) - 1
+
+
+def number(text: str | None) -> Decimal | None:
+    return None if text is None else D(text)
+
+
+def test_the_histories_do_something() -> None:
+    """Guard against a player whose moves all come to nothing."""
+    seen: set[str] = set()
+    fills = ZERO
+    for seed in range(40):
+        moves = [(name, 7 * n + seed, 11 * n, 13 * n + seed) for n, name in enumerate(MOVES_ONCE * 4)]
+        world = RecordedWorld()
+        play(world, moves)
+        seen |= {type(event).__name__ for event in world.events}
+        fills += sum(1 for event in world.events if isinstance(event, OrderFilled) and not event.opening)
+    assert fills > 40
+    assert seen >= {
+        "SignalDecided",
+        "OrderPlanned",
+        "OrderOpened",
+        "CancelPlanned",
+        "OrderEnded",
+        "OrderFilled",
+        "ProtectionPlanned",
+        "FundingBooked",
+    }
+
+
+MOVES_ONCE = ("buy", "fill", "sell", "fill", "report", "fund", "close", "fill", "cancels", "foreign", "again", "time")
