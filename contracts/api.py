@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from contracts.decision import Decision
+from contracts.values import Positive
 
 MAX_BATCH_SIGNALS = 1000
 """Most signals of one batch request."""
@@ -91,6 +92,14 @@ class Row(Sourced):
     """One row of a table, or one record."""
 
     data: dict[str, JsonValue]
+
+
+class PaperPrice(BaseModel):
+    """A price that the paper venue trades at from now on."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    price: Positive
 
 
 class Live(BaseModel):

@@ -238,4 +238,7 @@ def _summary(error: ValidationError) -> str:
 def _excerpt(value: Any) -> str:
     if isinstance(value, dict | list):
         return f"a {type(value).__name__} of {len(value)}"
+    if isinstance(value, int) and value.bit_length() > 256:
+        # Python refuses to print integers of thousands of digits.
+        return f"an integer of {value.bit_length()} bits"
     return repr(value[:60]) if isinstance(value, str) else repr(str(value)[:60])

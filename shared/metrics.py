@@ -21,9 +21,11 @@ from contracts.enums import CloseReason, OrderStatus, Outcome, PositionSide, Rea
 PREFIX: Final = "tradeengine"
 
 _USD = (1, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 50_000)
-_SIGNED_USD = (*(-b for b in reversed(_USD)), 0, *_USD)
-_PERCENT = (-50, -20, -10, -5, -2, -1, -0.5, 0, 0.5, 1, 2, 5, 10, 20, 50, 100)
-_FRACTION = tuple(p / 100 for p in _PERCENT)
+# Losses share the bucket up to 0: the client leaves out a histogram's sum, which dashboards need, when a bound is
+# negative.
+_PNL_USD = (0, *_USD)
+_PNL_PERCENT = (0, 0.5, 1, 2, 5, 10, 20, 50, 100)
+_PNL_FRACTION = tuple(percent / 100 for percent in _PNL_PERCENT)
 _PRICE = tuple(10**e for e in range(-6, 7))
 _HOLDING_S = (1, 10, 60, 300, 900, 3_600, 14_400, 43_200, 86_400, 259_200, 604_800)
 _LATENCY_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60)
@@ -106,9 +108,9 @@ class Metrics:
         self._closed = self._counter("positions_closed", "Strategy positions closed.", (*leg, "close_reason"))
         self._winning = self._counter("positions_winning", "Positions closed with a net gain.", leg)
         self._losing = self._counter("positions_losing", "Positions closed with a net loss.", leg)
-        self._pnl = self._histogram("position_pnl_usd", "Net P&L of a closed position.", _SIGNED_USD, leg)
-        self._pnl_pct = self._histogram("position_pnl_percentage", "Net P&L, % of entry value.", _PERCENT, leg)
-        self._roi = self._histogram("position_roi", "Net P&L as a fraction of entry value.", _FRACTION, leg)
+        self._pnl = self._histogram("position_pnl_usd", "Net P&L of a closed position.", _PNL_USD, leg)
+        self._pnl_pct = self._histogram("position_pnl_percentage", "Net P&L, % of entry value.", _PNL_PERCENT, leg)
+        self._roi = self._histogram("position_roi", "Net P&L as a fraction of entry value.", _PNL_FRACTION, leg)
         self._duration = self._histogram("position_duration_seconds", "Holding time.", _HOLDING_S, leg)
         self._commission = self._histogram("position_commission_usd", "Fees of a closed position.", _USD, leg)
         self._entry = self._histogram("position_entry_price_usd", "Average entry price.", _PRICE, leg)

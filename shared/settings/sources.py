@@ -147,7 +147,7 @@ def _refuse_unknown(names: frozenset[str], keys: Iterable[str]) -> None:
 def _near(name: str, names: frozenset[str]) -> str | None:
     """The setting that a name was probably meant to be; only names that no other program would use count."""
     own = [n for n in names if "_" in n and not n.startswith("LOG_")]
-    close = difflib.get_close_matches(name.removesuffix(_FILE_SUFFIX), own, n=1, cutoff=_LIKENESS)
+    close = difflib.get_close_matches(name, [*own, *(n + _FILE_SUFFIX for n in own)], n=1, cutoff=_LIKENESS)
     return close[0] if close else None
 
 

@@ -48,6 +48,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="a tiny run: shows that the benchmarks work, no more")
     parser.add_argument("--rounds", type=int, default=3, help="how often subject and reference are measured in turn")
     parser.add_argument("--prices", action="append", default=[], metavar="SYMBOL=FILE", help="bars for simulate")
+    parser.add_argument("--funding", action="append", default=[], metavar="SYMBOL=FILE", help="funding for simulate")
     parser.add_argument("--prices-name", default="recorded bars", help="what the report calls those bars")
     parser.add_argument("--write", action="store_true", help="renew docs/benchmarks.md with the results")
     asked = parser.parse_args()
@@ -59,7 +60,8 @@ def main() -> int:
     settings = Settings(
         quick=asked.quick,
         rounds=1 if asked.quick else max(1, asked.rounds),
-        prices=_prices(asked.prices, parser),
+        prices=_files("--prices", asked.prices, "*-1h-*.csv", parser),
+        funding=_files("--funding", asked.funding, "*-funding-*.csv", parser),
         prices_name=asked.prices_name,
     )
     console = Console()
@@ -74,14 +76,15 @@ def main() -> int:
     return 0
 
 
-def _prices(given: Sequence[str], parser: argparse.ArgumentParser) -> dict[str, Path]:
+def _files(option: str, given: Sequence[str], pattern: str, parser: argparse.ArgumentParser) -> dict[str, Path]:
+    """Files named by an option; without it, those of the folder BENCH_PRICES_DIR that fit a pattern."""
     pairs = [text.partition("=") for text in given]
     folder = os.environ.get("BENCH_PRICES_DIR")
     if not pairs and folder:
-        pairs = [(file.name.partition("-")[0], "=", str(file)) for file in sorted(Path(folder).glob("*-1h*.csv"))]
+        pairs = [(file.name.partition("-")[0], "=", str(file)) for file in sorted(Path(folder).glob(pattern))]
     for symbol, equals, file in pairs:
         if not (symbol and equals and Path(file).is_file()):
-            parser.error(f"--prices {symbol}{equals}{file}: give SYMBOL=FILE with a file that exists")
+            parser.error(f"{option} {symbol}{equals}{file}: give SYMBOL=FILE with a file that exists")
     return {symbol: Path(file) for symbol, _, file in pairs}
 
 

@@ -15,9 +15,9 @@ TITLE = "Core: one signal → events → fill → attribution"
 STEPS_PER_ROUND = 4
 
 _ABOUT = """\
-{orders:,} market orders of 20 strategies on 50 symbols, one after the other; each opens, adds to or closes its strategy's
-position. In the engine's time: the signal's input is made and decided, the order acknowledged and filled, the fill
-attributed to the strategy position and the exchange position. With protection also: stop and target of the position
+{orders:,} market orders of 20 strategies on 50 symbols, one after the other; each opens, adds to or closes
+its strategy's position. In the engine's time: the signal's input is made and decided, the order acknowledged and filled,
+the fill attributed to the strategy position and the exchange position. With protection also: stop and target of the position
 are planned and acknowledged, and those that they replace cancelled. Reading the signal's JSON and committing the record
 are not in it; encoding the record for the journal is a row of its own.
 

@@ -72,8 +72,15 @@ def measure(count: int, seed: int, strategies: int) -> list[int]:
     exchange, the position of that strategy and instrument, the account, and its message bus up to the strategy's
     position event. What is not: the quote that calls for the order and making the order object. It keeps no journal,
     decides no conflicts between strategies, adds nothing up to an exchange position, and plans no protection here;
-    it tracks margin, which the core does not. Logging is off; all settings are its defaults (netting, as an exchange position of one
-    direction a strategy and instrument is what the core's flow makes).
+    it tracks margin, which the core does not. Logging is off; positions are netted, because one position a strategy
+    and instrument is what the core's flow makes; everything else is as it comes.
+
+    Parameters
+    ----------
+    count
+        Number of orders.
+    strategies
+        Number of strategies that they belong to, 1 to 20.
 
     Raises
     ------

@@ -31,15 +31,16 @@ _RATE: Final = 1_000
 
 _ABOUT = """\
 Signals of 20 strategies on 50 symbols, on a nats-server of the round's own (file storage, a sync for every message).
-Three processes beside that server: one publishes, pipelined, and watches the acknowledgements pass the server; one is
-the engine ({engine}), or the bare loop: `fetch(500)` of nats-py, one insert a batch into SQLite (WAL,
-`synchronous=FULL`) in a worker thread, acknowledgement of every message. The last runs the benchmark and waits.
+Beside it one process publishes, pipelined, and watches the acknowledgements pass the server. Another is the engine: the
+service of `tradeengine run` with intake, shards, SQLite journal, read model, metrics and paper venue, without HTTP; it
+also answers each publisher. Or it is the bare loop: `fetch(500)` of nats-py, one insert a batch into SQLite (WAL,
+`synchronous=FULL`) in a worker thread, acknowledgement of every message.
 
 Throughput: {sparse:,} signals ({dense:,} where each calls for an order) are stored first, so that publishing takes
 nothing from it; the time runs from the consumer's first request to the last acknowledgement and, where there are
-orders, the last booked fill. Latency: from publication to the acknowledgement's passing the server, with {rate:,} signals
-a second published evenly for {seconds:.0f} s to a consumer at work; the first tenth is left out. Much more than that the
-server's own syncs do not let through while a consumer's commits share the disk.
+orders, the last booked fill. Latency: from publication to the acknowledgement's passing the server, with {rate:,}
+signals a second published evenly for {seconds:.0f} s to a consumer at work; the first tenth is left out. Much more than
+that the server's own syncs do not let through while a consumer's commits share the disk.
 
 Each signal's decision, and each order's fill, is counted in the journal. Median of {rounds} rounds (range), subject and
 reference in turn."""
@@ -98,7 +99,6 @@ def run(settings: Settings, progress: Progress) -> Report:
             progress(f"{workload}: latency")
             _latency(workload, sizes.seconds, found)
     about = _ABOUT.format(
-        engine=engine_process.ABOUT,
         sparse=sizes.sparse,
         dense=sizes.dense,
         seconds=sizes.seconds,

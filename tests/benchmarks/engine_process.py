@@ -1,4 +1,4 @@
-"""The engine in a process of its own: JetStream intake, shards, SQLite journal, paper venue."""
+"""The engine in a process of its own: the service as ``tradeengine run`` starts it, without its HTTP routes."""
 
 import asyncio
 import logging
@@ -10,22 +10,18 @@ from typing import Final, NamedTuple
 import structlog
 
 from shared.clock import SystemClock
+from shared.settings import Settings
 from tests.benchmarks.apart import Line, say
-from tests.benchmarks.flow import FEE_RATE, STEP, SYMBOLS, TICK
+from tests.benchmarks.flow import STEP, SYMBOLS, TICK
 from tests.benchmarks.load import SHARDS
-from tradeengine.domain.config import TradingConfig
+from tradeengine import __version__
 from tradeengine.domain.events import OrderFilled, OrderPlanned, SignalDecided
 from tradeengine.domain.instrument import Instrument
-from tradeengine.journal.base import Journal
 from tradeengine.journal.sqlite import SqliteJournal
-from tradeengine.runtime.committer import Committer
-from tradeengine.runtime.engine import Engine
-from tradeengine.runtime.intake import NatsIntake
-from tradeengine.venue.paper.book import PaperBook
-from tradeengine.venue.paper.venue import PaperVenue
+from tradeengine.runtime.files import journal_file
+from tradeengine.runtime.service import Service
 
 READY: Final = "ready"
-ABOUT: Final = "intake, shards, SQLite journal, paper venue"
 
 _POLL_S = 0.01
 _PRICE = Decimal("40500.5")
@@ -38,7 +34,7 @@ class Committed(NamedTuple):
     Parameters
     ----------
     booked_ns
-        When the last fill was seen to be booked, on the machine's monotonic clock, if that was after the last
+        When the last order was seen to be filled, on the machine's monotonic clock, if that was after the last
         acknowledgement; else 0.
     """
 
@@ -52,53 +48,40 @@ class Committed(NamedTuple):
 def work(line: Line, url: str, folder: Path) -> Committed:
     """Run the engine until told to stop and every order that it planned has filled."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
-    return asyncio.run(_work(line, url, folder))
+    return asyncio.run(_work(line, url, folder / "engine"))
 
 
 async def _work(line: Line, url: str, folder: Path) -> Committed:
     clock = SystemClock()
-    journal = SqliteJournal(folder / "journal.sqlite")
-    await journal.open()
-    instruments = [Instrument(symbol, TICK, STEP, min_notional=Decimal(5)) for symbol in SYMBOLS]
-    book = PaperBook(maker_fee=FEE_RATE, taker_fee=FEE_RATE, slippage_bps=Decimal(0), instruments=instruments)
-    venue = PaperVenue(book, clock, instruments)
-    engine = Engine(
-        shards=SHARDS,
-        journal=journal,
-        venue=venue,
-        clock=clock,
-        config=TradingConfig(),
-        initial_equity=Decimal(1_000_000),
-        committer=Committer(journal, clock),
+    settings = Settings.load(
+        {"TRADEENGINE_DATA_DIR": str(folder), "NATS_URL": url, "SHARDS": str(SHARDS), "PAPER_EQUITY": "1000000"}
     )
-    await engine.load()
-    await engine.start()
+    instruments = [Instrument(symbol, TICK, STEP, min_notional=Decimal(5)) for symbol in SYMBOLS]
+    service = Service(settings, clock, __version__, instruments)
+    await service.start()
     for symbol in SYMBOLS:
-        venue.post_price(symbol, _PRICE)
-    intake = NatsIntake(url, engine, clock)
-    await intake.start()
-    while not (intake.status().ready and engine.trouble is None):
-        await asyncio.sleep(_POLL_S)
+        service.venue.post_price(symbol, _PRICE)
+    while _trouble(service) is not None:
+        await clock.sleep(_POLL_S)
     say(line, READY)
     await asyncio.to_thread(line.recv)
-    booked_ns = await _booked(engine)
-    await intake.close()
-    await engine.stop()
-    committed = await _committed(journal, booked_ns)
-    await journal.close()
-    return committed
+    booked_ns = 0
+    while any(state.orders for state in service.engine.states):
+        await clock.sleep(_POLL_S)
+        booked_ns = monotonic_ns()
+    await service.stop()
+    return await _committed(folder, booked_ns)
 
 
-async def _booked(engine: Engine) -> int:
-    """Wait until no market order is under way."""
-    late = 0
-    while any(state.orders for state in engine.states):
-        await asyncio.sleep(_POLL_S)
-        late = monotonic_ns()
-    return late
+def _trouble(service: Service) -> str | None:
+    if service.intake is None:
+        return "no intake"
+    return service.intake.status().reason or service.engine.trouble
 
 
-async def _committed(journal: Journal, booked_ns: int) -> Committed:
+async def _committed(folder: Path, booked_ns: int) -> Committed:
+    journal = SqliteJournal(journal_file(folder), create=False)
+    await journal.open()
     records = decided = orders = fills = 0
     for shard in await journal.shards():
         after = 0
@@ -109,4 +92,5 @@ async def _committed(journal: Journal, booked_ns: int) -> Committed:
                 fills += isinstance(event, OrderFilled)
             records += len(page)
             after = page[-1].sequence
+    await journal.close()
     return Committed(records, decided, orders, fills, booked_ns)

@@ -35,8 +35,8 @@ def growth(rounds: Sequence[Sequence[int]]) -> float:
     Each tenth's median is taken from the round that disturbed it least (the smallest of the rounds' medians): another
     process's load only ever adds time, growth of the subject's own is there in every round.
     """
-    tenths = [min(medians) for medians in zip(*map(decile_medians, rounds), strict=True)]
-    return tenths[-1] / tenths[0]
+    tenths = [decile_medians(times) for times in rounds]
+    return min(medians[-1] for medians in tenths) / min(medians[0] for medians in tenths)
 
 
 def spread(values: Sequence[float], digits: int = 0, unit: str = "") -> str:

@@ -1,6 +1,6 @@
 """What a benchmark found, on the screen and in the documentation."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rich.console import Console
@@ -37,12 +37,15 @@ class Report:
     ----------
     about
         What was measured how, and against what; in Markdown, paragraphs separated by empty lines.
+    printed
+        What a measured command printed, by name.
     """
 
     title: str
     about: str
     tables: Sequence[Table]
-    aims: Sequence[Aim] = field(default=())
+    aims: Sequence[Aim] = ()
+    printed: Mapping[str, str] = field(default_factory=dict)
 
 
 def show(report: Report, console: Console) -> None:
@@ -64,6 +67,7 @@ def markdown(report: Report) -> str:
     parts = [f"## {report.title}", report.about, *map(_markdown_table, report.tables)]
     if report.aims:
         parts.append("\n".join(f"- {aim.verdict}" for aim in report.aims))
+    parts += [f"What it printed, {name}:\n\n```text\n{text.strip()}\n```" for name, text in report.printed.items()]
     return "\n\n".join(parts) + "\n"
 
 

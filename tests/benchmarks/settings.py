@@ -18,8 +18,8 @@ class Settings:
         Measure so little that it takes seconds: shows that the benchmarks work, and nothing else.
     rounds
         How often subject and reference are measured in turn.
-    prices
-        CSV file of bars of each symbol for the simulation; a sample is made when there is none.
+    prices, funding
+        CSV file of bars, and of funding rates, of each symbol for the simulation; a sample is made without bars.
     prices_name
         What the prices are called in the report.
     """
@@ -27,4 +27,5 @@ class Settings:
     quick: bool = False
     rounds: int = 3
     prices: Mapping[str, Path] = field(default_factory=dict)
+    funding: Mapping[str, Path] = field(default_factory=dict)
     prices_name: str = "recorded bars"

@@ -1,10 +1,11 @@
 """What a read model shows, as plain data to compare."""
 
+import tempfile
 from decimal import Decimal, localcontext
 from pathlib import Path
 from typing import Any
 
-from shared.clock import ManualClock
+from shared.clock import Clock, ManualClock
 from tests.support.records import T0
 from tradeengine.domain.money import MONEY, ZERO
 from tradeengine.projection.sqlite import SqliteReadModel
@@ -13,8 +14,17 @@ from tradeengine.projection.tables import TABLES
 Rows = list[dict[str, Any]]
 
 
-def read_model(folder: Path, name: str = "read-model.db") -> SqliteReadModel:
-    return SqliteReadModel(folder / name, venue="paper", clock=ManualClock(T0))
+def read_model(
+    folder: Path, name: str = "read-model.db", *, clock: Clock | None = None, busy_timeout_ms: int = 5_000
+) -> SqliteReadModel:
+    clock = ManualClock(T0) if clock is None else clock
+    return SqliteReadModel(folder / name, venue="paper", clock=clock, busy_timeout_ms=busy_timeout_ms)
+
+
+def quick_folder() -> "tempfile.TemporaryDirectory[str]":
+    """Folder for many short-lived files: in memory where the system has such a place."""
+    memory = Path("/dev/shm")
+    return tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None)
 
 
 async def rows_of(model: SqliteReadModel, table: str, **filters: str) -> Rows:

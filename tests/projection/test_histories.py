@@ -1,7 +1,6 @@
 """Whatever happens, the tables agree with the state, and it does not matter how the records came to them."""
 
 import asyncio
-import tempfile
 from collections import defaultdict
 from collections.abc import Sequence
 from decimal import Decimal, localcontext
@@ -12,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.enums import Outcome
-from tests.projection.tables import Rows, dump, read_model, total
+from tests.projection.tables import Rows, dump, quick_folder, read_model, total
 from tests.support.records import Move, RecordedWorld, histories, play
 from tradeengine.domain.events import OrderFilled, SignalDecided
 from tradeengine.domain.money import MONEY, ZERO, average
@@ -23,15 +22,16 @@ from tradeengine.journal.record import Record
 D = Decimal
 
 
-async def tables_after(folder: Path, name: str, pieces: Sequence[Sequence[Record]]) -> dict[str, Rows]:
-    """Apply records piece by piece, and close and open the file between two pieces."""
-    for piece in pieces:
-        model = read_model(folder, name)
-        await model.open()
-        await model.apply(piece)
-        await model.close()
+async def tables_after(folder: Path, name: str, *pieces: Sequence[Record], reopened: bool = False) -> dict[str, Rows]:
+    """Apply records piece by piece, if need be with the file closed and opened between two pieces."""
     model = read_model(folder, name)
     await model.open()
+    for piece in pieces:
+        if reopened:
+            await model.close()
+            model = read_model(folder, name)
+            await model.open()
+        await model.apply(piece)
     tables = await dump(model)
     await model.close()
     return tables
@@ -47,8 +47,8 @@ async def through_a_journal(records: Sequence[Record]) -> list[Record]:
 def test_tables_agree_with_the_state(moves: list[Move]) -> None:
     world = RecordedWorld()
     records = play(world, moves)
-    with tempfile.TemporaryDirectory() as folder:
-        tables = asyncio.run(tables_after(Path(folder), "tables", [records]))
+    with quick_folder() as folder:
+        tables = asyncio.run(tables_after(Path(folder), "tables", records))
 
     with localcontext(MONEY):
         check_totals(tables, world.state)
@@ -68,14 +68,14 @@ def test_however_records_are_applied_the_tables_are_the_same(moves: list[Move], 
 
     async def all_ways(folder: Path) -> list[dict[str, Rows]]:
         return [
-            await tables_after(folder, "at-once", [records]),
-            await tables_after(folder, "one-by-one", [[record] for record in records]),
-            await tables_after(folder, "in-pieces", pieces),
-            await tables_after(folder, "twice", [records[:again], records, records]),
-            await tables_after(folder, "from-the-journal", [await through_a_journal(records)]),
+            await tables_after(folder, "at-once", records),
+            await tables_after(folder, "one-by-one", *[[record] for record in records]),
+            await tables_after(folder, "in-pieces", *pieces, reopened=True),
+            await tables_after(folder, "twice", records[:again], records, records),
+            await tables_after(folder, "from-the-journal", await through_a_journal(records)),
         ]
 
-    with tempfile.TemporaryDirectory() as folder:
+    with quick_folder() as folder:
         first, *others = asyncio.run(all_ways(Path(folder)))
     assert [other == first for other in others] == [True] * len(others)
 

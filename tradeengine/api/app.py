@@ -11,6 +11,7 @@ from tradeengine.api import problems
 from tradeengine.api.auth import Keyring
 from tradeengine.api.middleware import BodyLimit, Measured
 from tradeengine.api.routes.operations import guarded_metrics, operations
+from tradeengine.api.routes.paper import paper
 from tradeengine.api.routes.tables import tables
 from tradeengine.api.routes.trade import trade
 from tradeengine.api.services import ApiServices
@@ -36,6 +37,8 @@ def create_app(services: ApiServices) -> FastAPI:
     app.include_router(operations(services))
     for guarded in (guarded_metrics, trade, tables):
         app.include_router(guarded(services, keyring))
+    if services.post_price is not None:
+        app.include_router(paper(services.post_price, keyring))
     problems.install(app)
     app.add_middleware(BodyLimit)
     app.add_middleware(Measured, metrics=services.metrics, clock=services.clock)

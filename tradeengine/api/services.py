@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from shared.clock import Clock
@@ -24,6 +25,9 @@ class ApiServices:
         The account in figures, in quote currency; must not block.
     decision_timeout_s
         How long a request waits for a decision, in seconds.
+    post_price
+        Trades a symbol of the paper venue at a new price; raises ``LookupError`` if the venue does not trade it.
+        ``None`` where prices are not ours to make: the route is absent then.
     """
 
     settings: Settings
@@ -34,3 +38,4 @@ class ApiServices:
     read_model: ReadModel
     account: Callable[[], Mapping[str, Any]]
     decision_timeout_s: float = DECISION_TIMEOUT_S
+    post_price: Callable[[str, Decimal], None] | None = None

@@ -158,6 +158,7 @@ def _api(service: Service) -> ApiServices:
         desk=service.engine,
         read_model=service.read_model,
         account=service.account,
+        post_price=service.post_price,
     )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from contextlib import AsyncExitStack
-from decimal import localcontext
+from decimal import Decimal, localcontext
 from typing import Any
 
 import structlog
@@ -56,7 +56,9 @@ class Service:
         self.clock = clock
         self.health = Health(clock)
         self.metrics = Metrics(version)
-        self.venue = _paper_venue(settings, clock, tuple(instruments))
+        traded = tuple(instruments)
+        self._traded = frozenset(instrument.symbol for instrument in traded)
+        self.venue = _paper_venue(settings, clock, traded)
         self.nats_url: str | None = None
         self.intake: NatsIntake | None = None
         folder = data_folder(settings.data_dir)
@@ -110,6 +112,18 @@ class Service:
     def account(self) -> dict[str, Any]:
         """The account in figures, in quote currency."""
         return {"mode": self.settings.trading_mode, **self.engine.account.summary(self.clock.now_ms())}
+
+    def post_price(self, symbol: str, price: Decimal) -> None:
+        """Let the paper venue trade a symbol at a new price, in quote currency, above zero.
+
+        Raises
+        ------
+        LookupError
+            If the venue does not trade the symbol.
+        """
+        if symbol not in self._traded:
+            raise LookupError(f"{symbol} is not traded on paper here: name it in ALLOWED_SYMBOLS")
+        self.venue.post_price(symbol, price)
 
     def value_positions(self) -> None:
         """Bring the metrics of open positions up to the newest prices."""

@@ -13,7 +13,8 @@ from shared.clock import SystemClock
 from shared.errors import ConfigError, Fenced, OutcomeUnknown, RetrySafe
 from tests.runtime.intake.conftest import SHARDS, Publisher, RecordingDesk, body, signal_document, until
 from tests.support.nats import NatsServer
-from tradeengine.runtime.intake import NatsIntake, PullSettings
+from tradeengine.runtime.intake import NatsIntake, PullSettings, StreamSettings
+from tradeengine.runtime.intake.streams import ensure_streams
 
 pytestmark = pytest.mark.process
 
@@ -279,10 +280,13 @@ async def test_ownership_is_followed(nats_server: NatsServer, desk: RecordingDes
 async def test_what_a_killed_engine_had_in_hand_comes_first_and_at_once(
     nats_server: NatsServer, desk: RecordingDesk, publisher: Publisher
 ) -> None:
-    first = NatsIntake(nats_server.url, desk, SystemClock())
-    await first.start()
-    await until(lambda: first.status().ready)
-    await first.close()
+    await ensure_streams(publisher.jetstream, SHARDS, StreamSettings())
+    await publisher.jetstream.add_consumer(
+        SIGNALS_STREAM,
+        api.ConsumerConfig(
+            durable_name=BTC_CONSUMER, filter_subject=shard_filter(BTC_SHARD), ack_policy=api.AckPolicy.EXPLICIT
+        ),
+    )
     for number in range(3):
         await publisher.send(f"s{number}")
     killed = await nats.connect(nats_server.url)
@@ -291,13 +295,13 @@ async def test_what_a_killed_engine_had_in_hand_comes_first_and_at_once(
     await killed.close()
     await publisher.send("s3")
 
-    second = NatsIntake(nats_server.url, desk, SystemClock())
-    await second.start()
+    intake = NatsIntake(nats_server.url, desk, SystemClock())
+    await intake.start()
     try:
         await until(lambda: len(desk.ids) == 4, seconds=5)
         assert desk.ids == ["s0", "s1", "s2", "s3"]
     finally:
-        await second.close()
+        await intake.close()
 
 
 async def test_drain_finishes_what_is_in_flight_and_gives_back_the_rest(

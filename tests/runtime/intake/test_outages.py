@@ -121,6 +121,7 @@ async def test_a_silent_subscription_is_rebuilt(
         # The server forgets the subscriptions while the client believes in them.
         for subscription_id in list(link.client._subs):
             await link.client._send_unsubscribe(subscription_id)
+        await link.client.flush()
         await publisher.send("s1")
 
         await until(lambda: desk.ids == ["s1"], 20)

@@ -47,6 +47,12 @@ class Link:
     jetstream: JetStreamContext
     lost: asyncio.Future[None]
 
+    async def close(self) -> None:
+        """Give the link up: what is buffered is sent if the server reads, and a new link is made."""
+        await _close(self.client)
+        if not self.lost.done():
+            self.lost.set_result(None)
+
 
 @dataclass(frozen=True, slots=True)
 class ConnectionState:
@@ -149,7 +155,7 @@ class Connection:
                 await self._keeper
             self._keeper = None
         if self._link:
-            await self.drop(self._link)
+            await self._link.close()
 
     async def link(self) -> Link:
         """Wait until there is a connection."""
@@ -157,12 +163,6 @@ class Connection:
             while (link := self.current) is None:
                 await self._changed.wait()
             return link
-
-    async def drop(self, link: Link) -> None:
-        """Give a link up, so that a new one is made."""
-        await _close(link.client)
-        if not link.lost.done():
-            link.lost.set_result(None)
 
     async def _keep(self) -> None:
         pause = _FIRST_RETRY_SECONDS

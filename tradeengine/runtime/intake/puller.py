@@ -186,17 +186,25 @@ class Puller:
         if self._link.lost.done():
             return
         self._closing = True
+        if self._subscription:
+            await self._drain(self._subscription)
         # If this does not reach the server, it delivers them again when their time is over.
-        with suppress(NatsError, OSError, TimeoutError):
-            if self._subscription:
-                # Draining also collects what the server sends until it knows.
-                async with asyncio.timeout(_DRAIN_SECONDS):
-                    await self._subscription.drain()
         with suppress(NatsError, OSError):
             unsettled = [*self._taken, *self._waiting]
             for message in unsettled:
                 await self._link.client.publish(message.reply, _NAK)
             self._counts.add("nak", len(unsettled))
+
+    async def _drain(self, subscription: Subscription) -> None:
+        """Unsubscribe, and collect what the server sent before it knew."""
+        try:
+            async with asyncio.timeout(_DRAIN_SECONDS):
+                await subscription.drain()  # type: ignore[no-untyped-call]
+        except TimeoutError:
+            # nats-py waits for a PONG here; one that comes after the wait was given up would end its reading for good.
+            await self._link.close()
+        except (NatsError, OSError) as error:
+            _log.debug("drain_failed", consumer=self._name.durable, error=str(error))
 
     async def _prepare_consumer(self) -> None:
         stream, durable, subject = self._name.stream, self._name.durable, self._name.subject

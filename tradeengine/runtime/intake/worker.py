@@ -168,7 +168,7 @@ class Worker:
             if link.lost.done():
                 raise LinkLost from error
             # The server hangs, or the stream is gone: only a new link makes everything from scratch.
-            await self._connection.drop(link)
+            await link.close()
             raise
 
     async def _keep(self, puller: Puller) -> None:

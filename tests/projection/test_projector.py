@@ -1,0 +1,287 @@
+"""The projector: everything that is committed gets into the tables, whatever is in the way."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from shared.clock import Clock, SystemClock
+from shared.errors import ConfigError, RetrySafe
+from tests.projection.tables import dump, read_model, rows_of
+from tests.support.records import signal_records
+from tradeengine.journal.memory import MemoryJournal
+from tradeengine.journal.record import Record
+from tradeengine.projection.projector import Projector
+
+DEADLINE_S = 20
+
+
+class Desk:
+    """A journal, its tables, and the projector between them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.journal = MemoryJournal()
+        self.model = read_model(folder, busy_timeout_ms=20)
+        self.projector = self.projector_with()
+
+    def projector_with(self, *, clock: Clock | None = None, max_buffered: int = 20_000) -> Projector:
+        return Projector(self.journal, self.model, clock or SystemClock(), [0, 1], max_buffered=max_buffered)
+
+    async def commit(self, records: Sequence[Record]) -> None:
+        """Do what a shard does: append, then tell the listener."""
+        for record in records:
+            await self.journal.append([record])
+            self.projector.notify(record)
+
+    async def shown(self) -> list[str]:
+        """Return signal ids in the table, once the projector has caught up."""
+        async with asyncio.timeout(DEADLINE_S):
+            await self.projector.catch_up()
+        return [row["signal_id"] for row in await rows_of(self.model, "decisions")]
+
+
+async def eventually(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(DEADLINE_S):
+        while not condition():  # noqa: ASYNC110 - what is waited for is no event of this loop
+            await asyncio.sleep(0.002)
+
+
+def ids(records: Sequence[Record]) -> list[str]:
+    return [
+        entry.input.signal_id for record in records for entry in record.entries if hasattr(entry.input, "signal_id")
+    ]
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    made = Desk(tmp_path)
+    await made.model.open()
+    yield made
+    await made.projector.stop()
+    await made.model.close()
+
+
+async def test_committed_records_are_applied_as_they_come(desk: Desk) -> None:
+    await desk.projector.start()
+    records = signal_records(20, size=3)
+    await desk.commit(records[:1])
+    assert await desk.shown() == ids(records[:1])
+    await desk.commit(records[1:])
+    assert await desk.shown() == ids(records)
+    assert desk.projector.lag() == (0, 0.0)
+
+
+async def test_what_was_committed_before_the_start_is_read_from_the_journal(desk: Desk) -> None:
+    records = signal_records(120)
+    await desk.journal.append(records)
+    await desk.projector.start()
+
+    assert await desk.shown() == ids(records)
+
+
+async def test_records_that_come_before_the_start_wait(desk: Desk) -> None:
+    records = signal_records(5)
+    await desk.commit(records)
+    assert desk.projector.lag().records == 5
+    await desk.projector.start()
+
+    assert await desk.shown() == ids(records)
+
+
+async def test_shards_are_followed_side_by_side(desk: Desk) -> None:
+    await desk.projector.start()
+    zero, one = signal_records(10, tag="zero"), signal_records(10, shard=1, tag="one")
+    for pair in zip(zero, one, strict=True):
+        await desk.commit(pair)
+
+    assert sorted(await desk.shown()) == sorted(ids(zero) + ids(one))
+
+
+@pytest.mark.parametrize("max_buffered", [0, 1, 7])
+async def test_what_does_not_fit_into_memory_is_read_from_the_journal(desk: Desk, max_buffered: int) -> None:
+    desk.projector = desk.projector_with(max_buffered=max_buffered)
+    records = signal_records(40, size=2)
+    await desk.commit(records[:15])
+    await desk.projector.start()
+    await desk.commit(records[15:])
+
+    assert await desk.shown() == ids(records)
+
+
+async def test_a_missed_record_is_read_from_the_journal(desk: Desk) -> None:
+    await desk.projector.start()
+    records = signal_records(6)
+    await desk.commit(records[:2])
+    await desk.journal.append(records[2:4])
+    await desk.commit(records[4:])
+
+    assert await desk.shown() == ids(records)
+
+
+async def test_it_goes_on_where_the_tables_are(desk: Desk) -> None:
+    records = signal_records(8)
+    await desk.model.apply(records[:3])
+    await desk.journal.append(records)
+    await desk.projector.start()
+    assert await desk.shown() == ids(records)
+    await desk.projector.stop()
+
+    desk.projector = desk.projector_with()
+    await desk.projector.start()
+    assert desk.projector.lag() == (0, 0.0)
+    assert await desk.shown() == ids(records)
+
+
+async def test_a_store_that_refuses_is_asked_again_and_the_shard_does_not_wait(desk: Desk) -> None:
+    await desk.projector.start()
+    records = signal_records(30)
+    await desk.commit(records[:1])
+    await desk.shown()
+    lock = sqlite3.connect(desk.model.path, isolation_level=None)
+    lock.execute("BEGIN IMMEDIATE")
+
+    async with asyncio.timeout(1):
+        await desk.commit(records[1:])
+    await eventually(lambda: desk.projector.trouble is not None)
+    assert "another process holds it locked" in (desk.projector.trouble or "")
+    assert desk.projector.lag().records == 29
+    lock.execute("ROLLBACK")
+    lock.close()
+
+    assert await desk.shown() == ids(records)
+    await eventually(lambda: desk.projector.trouble is None)
+
+
+class Pauses:
+    """A clock that notes the pauses that it is asked for, and takes none."""
+
+    def __init__(self) -> None:
+        self.taken: list[float] = []
+
+    def now_ms(self) -> int:
+        return 0
+
+    def monotonic(self) -> float:
+        return 0.0
+
+    async def sleep(self, seconds: float) -> None:
+        self.taken.append(seconds)
+        await asyncio.sleep(0)
+
+
+async def test_pauses_grow_to_a_limit(desk: Desk) -> None:
+    clock = Pauses()
+    desk.projector = desk.projector_with(clock=clock)
+    await desk.projector.start()
+    lock = sqlite3.connect(desk.model.path, isolation_level=None)
+    lock.execute("BEGIN IMMEDIATE")
+    await desk.commit(signal_records(1))
+
+    await eventually(lambda: len(clock.taken) >= 10)
+    lock.execute("ROLLBACK")
+    lock.close()
+    await desk.shown()
+    assert clock.taken[:4] == [0.05, 0.1, 0.2, 0.4]
+    assert clock.taken[9] == 5.0
+
+
+async def test_tables_of_another_journal_are_refused(desk: Desk) -> None:
+    await desk.model.apply(signal_records(2))
+
+    with pytest.raises(ConfigError, match=r"applied record 2 of shard 0, the journal ends at 0.*move its file away"):
+        await desk.projector.start()
+
+
+async def test_catching_up_with_a_projector_that_does_not_run_says_so(desk: Desk) -> None:
+    await desk.commit(signal_records(1))
+    with pytest.raises(RuntimeError, match="the projector has stopped"):
+        await desk.projector.catch_up()
+
+    await desk.projector.start()
+    await desk.shown()
+    await desk.projector.stop()
+    await desk.commit(signal_records(2)[1:])
+    with pytest.raises(RuntimeError, match="the projector has stopped"):
+        await desk.projector.catch_up()
+
+
+async def test_catching_up_ends_when_the_projector_does(desk: Desk) -> None:
+    await desk.projector.start()
+    lock = sqlite3.connect(desk.model.path, isolation_level=None)
+    lock.execute("BEGIN IMMEDIATE")
+    await desk.commit(signal_records(1))
+    waiting = asyncio.create_task(desk.projector.catch_up())
+    await eventually(lambda: desk.projector.trouble is not None)
+    await desk.projector.stop()
+
+    with pytest.raises(RuntimeError, match="the projector has stopped"):
+        await asyncio.wait_for(waiting, DEADLINE_S)
+    lock.execute("ROLLBACK")
+    lock.close()
+
+
+async def test_tables_made_anew_are_the_same(desk: Desk, tmp_path: Path) -> None:
+    await desk.projector.start()
+    records = [*signal_records(30, size=2), *signal_records(20, shard=1, tag="t")]
+    await desk.commit(records)
+    await desk.shown()
+
+    anew = read_model(tmp_path, "anew.db")
+    await anew.open()
+    again = Projector(desk.journal, anew, SystemClock(), [0, 1])
+    await again.start()
+    async with asyncio.timeout(DEADLINE_S):
+        await again.catch_up()
+    await again.stop()
+    assert await dump(anew) == await dump(desk.model)
+    await anew.close()
+
+
+class Amnesia(MemoryJournal):
+    """A journal that forgets to show its records a few times: a replica that lags."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.forgotten = 0
+
+    async def read(self, shard: int, after: int = 0, limit: int = 1000) -> list[Record]:
+        if self.forgotten < 3:
+            self.forgotten += 1
+            if self.forgotten == 2:
+                raise RetrySafe("the journal is away")
+            return []
+        return await super().read(shard, after, limit)
+
+
+async def test_a_journal_that_does_not_answer_is_asked_again(desk: Desk) -> None:
+    desk.journal = Amnesia()
+    desk.projector = desk.projector_with()
+    records = signal_records(3)
+    await desk.journal.append(records)
+    await desk.projector.start()
+
+    assert await desk.shown() == ids(records)
+    assert desk.journal.forgotten == 3
+
+
+class Damaged(MemoryJournal):
+    """A journal whose records cannot be read."""
+
+    async def read(self, shard: int, after: int = 0, limit: int = 1000) -> list[Record]:
+        raise ValueError("the record is damaged")
+
+
+async def test_a_defect_ends_the_projector_and_is_told(desk: Desk) -> None:
+    desk.journal = Damaged()
+    desk.projector = desk.projector_with()
+    await desk.journal.append(signal_records(3))
+    await desk.projector.start()
+
+    with pytest.raises(RuntimeError, match="ValueError: the record is damaged"):
+        await desk.shown()
+    assert desk.projector.trouble == "ValueError: the record is damaged"
+    desk.projector.notify(signal_records(4)[3])
+    assert desk.projector.lag().records == 4
