@@ -8,6 +8,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
+
 from shared.errors import ConfigError, OutcomeUnknown, RetrySafe
 
 T = TypeVar("T")
@@ -103,12 +105,15 @@ class SqliteThread:
             raise ConfigError(f"cannot open {self._path}: the folder does not exist; create {self._path.parent}")
         if not self._create and not self._path.exists():
             raise ConfigError(f"cannot open {self._path}: there is no such file; name the folder of an existing store")
+        timeout = self._busy_timeout_ms / 1000
+        # SQLite does not wait, whatever its timeout, where two that open the file at once would wait for each other.
+        patiently = Retrying(
+            retry=retry_if_exception(_is_busy), stop=stop_after_delay(timeout), wait=wait_fixed(0.01), reraise=True
+        )
         try:
-            self._connection = sqlite3.connect(
-                self._path, isolation_level=None, timeout=self._busy_timeout_ms / 1000, cached_statements=512
-            )
+            self._connection = sqlite3.connect(self._path, isolation_level=None, timeout=timeout, cached_statements=512)
             for pragma in self._pragmas:
-                self._connection.execute(f"PRAGMA {pragma}")
+                patiently(self._connection.execute, f"PRAGMA {pragma}")
             prepare(self._connection)
         except sqlite3.Error as error:
             raise ConfigError(_text(error, "open", self._path)) from error
@@ -141,6 +146,10 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         with suppress(sqlite3.Error):
             connection.execute("ROLLBACK")
         raise
+
+
+def _is_busy(error: BaseException) -> bool:
+    return isinstance(error, sqlite3.Error) and error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
 
 
 def _text(error: sqlite3.Error, verb: str, path: Path) -> str:

@@ -80,8 +80,14 @@ def at(symbol: str, per_mille: int) -> Decimal:
 class Shard(RuleBasedStateMachine):
     """Strategies, a venue, other people and time do what they like to one shard."""
 
-    @initialize(config=st.sampled_from(CONFIGS), trades=st.lists(a_trade, max_size=5))
-    def start(self, config: dict[str, object], trades: list[Trade]) -> None:
+    @initialize(
+        config=st.sampled_from(CONFIGS),
+        action=an_opening,
+        symbol=a_symbol,
+        shares=st.lists(st.tuples(a_strategy, some_steps, a_price), max_size=5),
+    )
+    def start(self, config: dict[str, object], action: str, symbol: str, shares: list[tuple[str, int, int]]) -> None:
+        """Begin with a leg that several strategies share: an empty shard takes long to become interesting."""
         self.now = T0
         self.state, self.repeated, self.folded = ShardState(shard=3), ShardState(shard=3), ShardState(shard=3)
         self.venue = ModelVenue()
@@ -92,8 +98,8 @@ class Shard(RuleBasedStateMachine):
         self.give(inputs.JournalOpened(time_ms=self.now, journal_id="j"))
         self.give(inputs.InstrumentsChanged(time_ms=self.now, instruments=INSTRUMENTS))
         self.give(inputs.ConfigChanged(time_ms=self.now, config=build(TradingConfig, **config)))
-        for trade in trades:
-            self.trade(*trade)
+        for strategy, steps, price in shares:
+            self.trade(action, strategy, symbol, steps, price)
 
     def give(self, given: inputs.AnyInput) -> list[ev.AnyEvent]:
         """Step the shard, its repetition from the recorded input, and its restoration from the recorded events."""
@@ -307,8 +313,10 @@ class Shard(RuleBasedStateMachine):
         while self.venue.late:
             self.deliver(self.venue.late.pop())
         self.honour_cancels()
-        for strategy in STRATEGIES:
-            for symbol in SYMBOLS:
+        engaged = [(live.order.strategy_id, live.order.symbol) for live in self.state.orders.values()]
+        engaged += [(p.strategy_id, p.symbol) for leg in self.state.legs.values() for p in leg.strategies.values()]
+        for strategy, symbol in dict.fromkeys(engaged):
+            if strategy != EXTERNAL:
                 self.send("close", strategy, symbol)
         for resting in [r for r in self.venue.open.values() if not r.order.purpose.protective]:
             self.fill_or_end(resting.order.client_order_id)

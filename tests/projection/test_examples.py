@@ -43,6 +43,7 @@ async def test_two_strategies_share_one_exchange_position(shown: Shown) -> None:
     assert long["current_quantity"] == "0.003"
     assert long["weighted_avg_price"] == "45666.666666666666666667"
     assert (long["symbol"], long["side"], long["status"]) == ("BTCUSDT", "LONG", "open")
+    assert long["first_entry_time"] < long["last_update_time"]
     assert (long["contributing_strategies"], long["total_contributions"]) == (["A", "B"], 2)
     assert long["unrealized_pnl"] is None
     short = await row_of(model, "exchange_positions", exchange_position_key="BTCUSDT_SHORT")
@@ -76,6 +77,7 @@ async def test_two_strategies_share_one_exchange_position(shown: Shown) -> None:
         "0.6",
     ]
     assert b_after == b
+    assert long["first_entry_time"] == a["entry_time"]
     assert c["status"] == "open"
     first, second = await rows_of(model, "position_contributions", exchange_position_key="BTCUSDT_LONG")
     assert [first[n] for n in ("status", "close_reason", "exit_price", "contribution_pnl")] == [

@@ -12,6 +12,7 @@ from shared.errors import ConfigError, Fenced
 from tests.support.engines import CLOCK, eventually, make_signal, paper_venue, running_engine, send
 from tradeengine.domain import signals as decisions
 from tradeengine.domain.config import TradingConfig
+from tradeengine.domain.inputs import TimeAdvanced
 from tradeengine.domain.position import Leg
 from tradeengine.journal.base import Journal
 from tradeengine.journal.memory import MemoryJournal
@@ -169,19 +170,13 @@ async def test_another_writer_fences_the_shard_and_leaves_the_others_alone() -> 
     async with running_engine(journal) as engine:
         shard = shard_of("BTCUSDT", engine.shards)
         stolen = engine.hosts[shard].sequence + 1
-        await journal.append([Record(shard, stolen, (Entry(_tick(), ()),))])
+        await journal.append([Record(shard, stolen, (Entry(TimeAdvanced(time_ms=CLOCK.now_ms()), ()),))])
         with pytest.raises(Fenced):
             await send(engine, make_signal("hold", "A"))
         await eventually(lambda: shard not in engine.owned, "the shard to be dropped")
         other = "ETHUSDT" if shard_of("ETHUSDT", engine.shards) != shard else "SOLUSDT"
         assert (await send(engine, make_signal("hold", "A", symbol=other)))[0].outcome is Outcome.HELD
         assert f"shard {shard}" in (engine.trouble or "")
-
-
-def _tick():  # type: ignore[no-untyped-def]
-    from tradeengine.domain.inputs import TimeAdvanced
-
-    return TimeAdvanced(time_ms=CLOCK.now_ms())
 
 
 async def test_a_journal_of_another_number_of_shards_is_refused() -> None:

@@ -86,7 +86,8 @@ async def test_a_refused_order_is_reported_rejected_with_the_reason(order: Appro
 
 
 async def test_an_order_that_surely_did_not_arrive_is_sent_again(order: ApprovedOrder) -> None:
-    venue, reports = LossyVenue(("before", RetrySafe("refused")), ("before", RetrySafe("refused"))), []
+    venue = LossyVenue(("before", RetrySafe("refused")), ("before", RetrySafe("refused")))
+    reports: list[Report] = []
     await gateway(venue, reports).execute(order, cancel=False)
     assert venue.executed == [order.client_order_id]
     assert reports == []
@@ -102,12 +103,14 @@ async def test_an_order_whose_answer_was_lost_is_found_and_never_sent_twice(orde
 
 
 async def test_an_order_that_is_not_found_for_long_enough_never_arrived(order: ApprovedOrder) -> None:
-    venue, reports = LossyVenue(("before", OutcomeUnknown("timeout"))), []
+    venue = LossyVenue(("before", OutcomeUnknown("timeout")))
+    reports: list[Report] = []
     clock = ManualClock(T0)
     await gateway(venue, reports, clock).execute(order, cancel=False)
     assert venue.executed == []
     assert clock.now_ms() - T0 >= 2000, "it is asked for until the venue must have seen it"
     (report,) = reports
+    assert isinstance(report, OrderReported)
     assert (report.status, report.reason) == (OrderStatus.REJECTED, NEVER_ARRIVED)
 
 
@@ -118,7 +121,8 @@ async def test_a_cancel_is_repeated_until_it_is_answered(order: ApprovedOrder) -
 
 
 async def test_after_a_restart_an_order_that_arrived_is_not_sent_again(order: ApprovedOrder) -> None:
-    venue, reports = LossyVenue(), []
+    venue = LossyVenue()
+    reports: list[Report] = []
     await venue.place(order)
     subject = gateway(venue, reports)
     await subject.resume([LiveOrder(order=order)])
@@ -127,7 +131,8 @@ async def test_after_a_restart_an_order_that_arrived_is_not_sent_again(order: Ap
 
 
 async def test_after_a_restart_an_order_that_never_left_is_sent_once(order: ApprovedOrder) -> None:
-    venue, reports = LossyVenue(), []
+    venue = LossyVenue()
+    reports: list[Report] = []
     clock = ManualClock(T0)
     subject = gateway(venue, reports, clock)
     await subject.resume([LiveOrder(order=order)])
@@ -142,6 +147,7 @@ async def test_after_a_long_pause_an_entry_that_never_left_is_given_up(order: Ap
     await subject.resume([LiveOrder(order=order)])
     assert subject.waiting == 0
     (report,) = reports
+    assert isinstance(report, OrderReported)
     assert report.status is OrderStatus.REJECTED
     assert "before a restart" in (report.reason or "")
 

@@ -100,8 +100,7 @@ class Projector:
         """Take a record that was committed just now; never blocks and never fails."""
         self._read_model.freshness.committed(record)
         buffer = self._buffers.setdefault(record.shard, deque())
-        follows = not buffer or record.sequence == buffer[-1].sequence + 1
-        if follows and self._buffered + len(record.entries) <= self._max_buffered:
+        if self._buffered + len(record.entries) <= self._max_buffered:
             buffer.append(record)
             self._buffered += len(record.entries)
         self._wake.set()

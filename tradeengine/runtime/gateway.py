@@ -1,9 +1,11 @@
 """The gateway: the one door through which orders leave, after their commit."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TypeVar
 
 import structlog
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential
 
 from contracts.enums import OrderStatus
 from shared.clock import Clock
@@ -18,6 +20,8 @@ from tradeengine.venue.base import Report, Venue
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 5.0
 NEVER_ARRIVED = "never arrived at the venue"
+
+T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
@@ -114,27 +118,20 @@ class Gateway:
 
     async def execute(self, order: ApprovedOrder, *, cancel: bool) -> None:
         """Place or cancel one order and see it through to a known outcome."""
-        pause = _FIRST_PAUSE_S
-        while True:
-            try:
-                await (self._venue.cancel(order) if cancel else self._venue.place(order))
-            except RetrySafe as error:
-                log.warning("venue_retry", client_order_id=order.client_order_id, cancel=cancel, reason=str(error))
-                await self._clock.sleep(pause)
-                pause = min(2 * pause, _LONGEST_PAUSE_S)
-                continue
-            except OutcomeUnknown as error:
-                log.warning("venue_unknown", client_order_id=order.client_order_id, cancel=cancel, reason=str(error))
-                if cancel:
-                    await self._clock.sleep(pause)
-                    continue
-                await self._resolve(order)
-            except Rejected as error:
-                if cancel:
-                    log.warning("cancel_rejected", client_order_id=order.client_order_id, reason=str(error))
-                else:
-                    self._ended(order, str(error))
-            return
+        try:
+            if cancel:
+                # Cancelling twice does what cancelling once does, so an unknown outcome is simply tried again.
+                await self._persist(self._venue.cancel, order, RetrySafe, OutcomeUnknown)
+            else:
+                await self._persist(self._venue.place, order, RetrySafe)
+        except OutcomeUnknown as error:
+            log.warning("place_unknown", client_order_id=order.client_order_id, reason=str(error))
+            await self._resolve(order)
+        except Rejected as error:
+            if cancel:
+                log.warning("cancel_rejected", client_order_id=order.client_order_id, reason=str(error))
+            else:
+                self._ended(order, str(error))
 
     async def _resolve(self, order: ApprovedOrder) -> None:
         """Find out what became of an order whose answer was lost; it is never sent again before that is known."""
@@ -150,16 +147,26 @@ class Gateway:
             await self._clock.sleep(_FIRST_PAUSE_S)
 
     async def _ask(self, order: ApprovedOrder) -> list[Report] | None:
-        pause = _FIRST_PAUSE_S
-        while True:
-            try:
-                reports = await self._venue.query(order)
-            except (RetrySafe, OutcomeUnknown) as error:
-                log.warning("query_retry", client_order_id=order.client_order_id, reason=str(error))
-                await self._clock.sleep(pause)
-                pause = min(2 * pause, _LONGEST_PAUSE_S)
-            else:
-                return None if reports is None else list(reports)
+        reports = await self._persist(self._venue.query, order, RetrySafe, OutcomeUnknown)
+        return None if reports is None else list(reports)
+
+    async def _persist(
+        self, request: Callable[[ApprovedOrder], Awaitable[T]], order: ApprovedOrder, *errors: type[Exception]
+    ) -> T:
+        """Make a request, again after each of the errors named, with growing pauses and no end."""
+        name = getattr(request, "__name__", "request")
+
+        def tell(attempt: RetryCallState) -> None:
+            error = attempt.outcome.exception() if attempt.outcome else None
+            log.warning("venue_retry", request=name, client_order_id=order.client_order_id, reason=str(error))
+
+        retrying = AsyncRetrying(
+            retry=retry_if_exception_type(errors),
+            wait=wait_exponential(multiplier=_FIRST_PAUSE_S, max=_LONGEST_PAUSE_S),
+            sleep=self._clock.sleep,
+            before_sleep=tell,
+        )
+        return await retrying(request, order)
 
     def _deliver(self, reports: Iterable[Report]) -> None:
         for report in reports:

@@ -34,7 +34,7 @@ async def test_server_away(
     await until(lambda: desk.ids == ["before"])
 
     await asyncio.to_thread(nats_server.stop)
-    await until(lambda: not intake.status().ready)
+    await until(lambda: not intake.status().connected)
     reason = intake.status().reason or ""
     assert "no connection to nats://127.0.0.1" in reason
     ends = time.monotonic() + seconds

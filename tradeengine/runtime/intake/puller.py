@@ -247,6 +247,8 @@ class Puller:
             return
         self._requests += 1
         self._wanted = self._settings.batch
+        # Between two requests the server owes no sign of life.
+        self._heard = self._clock.monotonic()
         request = {
             "batch": self._wanted,
             "max_bytes": self._request_bytes,
