@@ -159,11 +159,15 @@ class OrderPurpose(StrEnum):
     CLOSE = "close"
     STOP_LOSS = "stop_loss"
     TAKE_PROFIT = "take_profit"
+    FLATTEN = "flatten"
+    """Closes what has no stop and can get none."""
+    RESTORE = "restore"
+    """Puts back what orders of its strategy took from the exchange position beyond the strategy's share."""
 
     @property
     def opening(self) -> bool:
         """Whether a fill of the order adds to a position."""
-        return self is OrderPurpose.OPEN
+        return self in (OrderPurpose.OPEN, OrderPurpose.RESTORE)
 
     @property
     def protective(self) -> bool:

@@ -7,7 +7,16 @@ from decimal import Decimal
 from typing import Annotated, Any, Self
 
 import msgspec
-from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from contracts.enums import (
     Action,
@@ -22,6 +31,9 @@ from contracts.values import Fraction, Positive, PositiveFraction, Timestamp
 
 MAX_SIGNAL_BYTES = 1_048_576
 """Largest signal that is read, in bytes; the transport's own default limit."""
+
+EXTERNAL = "external"
+"""Strategy that owns what no strategy asked for, such as trades by hand; no signal may be in its name."""
 
 MAX_DEPTH = 32
 """Deepest nesting that is read; what is carried must be recorded, and recorders nest it further."""
@@ -43,7 +55,17 @@ def _describe(schema: dict[str, Any]) -> None:
             described = {key: field.pop(key) for key in ("title", "description", "default") if key in field}
             schema["properties"][name] = {"anyOf": [field, {"type": "null"}], **described}
     schema["properties"]["signal_id"]["description"] = "also read under the name id; derived when absent or empty"
-    schema["properties"]["action"]["description"] = "also read under its deprecated name signal_type"
+    schema["properties"]["action"]["description"] = (
+        "also read under its deprecated name signal_type; close takes the whole share off at market, or quantity "
+        "of it: the other sizes and order_type are for openings"
+    )
+    schema["properties"]["strategy_id"]["not"] = {"const": EXTERNAL}
+
+
+def _not_external(strategy_id: str) -> str:
+    if strategy_id == EXTERNAL:
+        raise ValueError(f"must not be {EXTERNAL!r}, which owns what no strategy asked for: choose another name")
+    return strategy_id
 
 
 def _no_bool(value: Any) -> Any:
@@ -60,7 +82,9 @@ class Signal(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="allow", json_schema_extra=_describe)
 
-    strategy_id: str = Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+$")
+    strategy_id: Annotated[str, AfterValidator(_not_external)] = Field(
+        min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+$"
+    )
     symbol: str = Field(pattern=r"^[A-Z0-9]{2,30}$")
     action: Action = Field(validation_alias=AliasChoices("action", "signal_type"))
     signal_id: str = Field(

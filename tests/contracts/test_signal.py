@@ -109,7 +109,7 @@ def test_symbols_have_one_form(symbol: object) -> None:
         read(symbol=symbol)
 
 
-@pytest.mark.parametrize("strategy_id", ["", "x" * 65, "a\nb", "a\x00", 7, "a\x7f"])
+@pytest.mark.parametrize("strategy_id", ["", "x" * 65, "a\nb", "a\x00", 7, "a\x7f", "external"])
 def test_strategy_ids_have_1_to_64_printable_characters(strategy_id: object) -> None:
     with pytest.raises(InvalidSignal, match="strategy_id"):
         read(strategy_id=strategy_id)

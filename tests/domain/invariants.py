@@ -4,6 +4,7 @@ from collections.abc import Callable
 from decimal import Decimal, localcontext
 
 from contracts.enums import OrderPurpose
+from contracts.signal import EXTERNAL
 from tradeengine.domain.books import Books
 from tradeengine.domain.money import MONEY, ZERO
 from tradeengine.domain.orders import LiveOrder
@@ -23,8 +24,11 @@ def check(state: ShardState) -> None:
             check_sums(leg)
             check_openings(state, leg)
             check_books(leg, leg.books)
+            assert leg.books.quantity >= 0
+            assert leg.books.cost >= 0
             for position in leg.strategies.values():
-                assert position.quantity > 0, f"{position.strategy_id} holds nothing of {key} and was kept"
+                assert position.quantity, f"{position.strategy_id} holds nothing of {key} and was kept"
+                check_overdraft(state, leg, position)
                 check_books(leg, position.books)
                 check_closings(state, position)
                 check_protection(state, position)
@@ -48,8 +52,7 @@ def check_sums(leg: Leg) -> None:
 
 def check_books(leg: Leg, books: Books) -> None:
     """Books agree with themselves: what came in is what went out plus what is held."""
-    assert books.quantity >= 0
-    assert books.cost >= 0
+    assert books.cost * books.quantity >= 0
     assert books.quantity == books.entry_quantity - books.exit_quantity
     assert books.realized == leg.side.sign * (books.exit_value - (books.entry_value - books.cost))
 
@@ -59,17 +62,30 @@ def check_openings(state: ShardState, leg: Leg) -> None:
     under_way = [
         live
         for live in state.orders.values()
-        if live.order.purpose.opening and (live.order.symbol, live.order.position_side) == (leg.symbol, leg.side)
+        if live.order.purpose is OrderPurpose.OPEN
+        and (live.order.symbol, live.order.position_side) == (leg.symbol, leg.side)
     ]
     assert [live.order.client_order_id for live in under_way] == leg.opening_orders
     assert leg.pending == sum((live.remaining for live in under_way), ZERO)
+
+
+def check_overdraft(state: ShardState, leg: Leg, position: StrategyPosition) -> None:
+    """What is overdrawn is under way back, or is tried again later; nothing else of the strategy reduces the leg."""
+    if position.quantity > 0:
+        return
+    assert position.strategy_id != EXTERNAL
+    assert all(
+        state.orders[order_id].cancelling or state.orders[order_id].status.terminal
+        for order_id in position.reducing_orders
+    )
+    assert state.waits_for_time
 
 
 def check_closings(state: ShardState, position: StrategyPosition) -> None:
     """What is reserved for closing is what live closing orders of the position can still fill."""
     under_way = [state.orders[order_id] for order_id in position.closing_orders]
     assert len(set(position.closing_orders)) == len(under_way)
-    assert all(belongs(live, position) and live.order.purpose is OrderPurpose.CLOSE for live in under_way)
+    assert all(belongs(live, position) and not live.order.purpose.protective for live in under_way)
     assert position.closing == sum((live.remaining for live in under_way), ZERO)
 
 
@@ -77,6 +93,9 @@ def check_protection(state: ShardState, position: StrategyPosition) -> None:
     """Whatever is not being closed has the stop and the target that were planned for it."""
     step = state.instruments[position.symbol]
     if step.floor_quantity(position.closable) <= 0:
+        return
+    if position.refused_ms is not None:
+        assert state.waits_for_time, "what was refused is forgotten"
         return
     for purpose, price, order_id in (
         (OrderPurpose.STOP_LOSS, position.stop_price, position.stop_order_id),
@@ -103,7 +122,7 @@ def check_orders(state: ShardState) -> None:
         if live.order.purpose.opening:
             leg = state.leg(live.order.symbol, live.order.position_side)
             assert leg is not None
-            assert order_id in leg.opening_orders
+            assert order_id in (*leg.opening_orders, *leg.restoring_orders)
         elif not live.cancelling and not live.status.terminal:
             leg = state.leg(live.order.symbol, live.order.position_side)
             position = leg.strategies.get(live.order.strategy_id) if leg else None

@@ -24,8 +24,8 @@ def d(text: str) -> Decimal:
 @pytest.mark.parametrize(("side", "gain"), [(LONG, "3"), (SHORT, "-3")])
 def test_a_closing_fill_realises_its_distance_from_the_average(side: PositionSide, gain: str) -> None:
     books = (
-        EMPTY.opened(d("1"), d("10"), d("0.1"))
-        .opened(d("1"), d("14"), d("0.1"))
+        EMPTY.opened(side, d("1"), d("10"), d("0.1"))
+        .opened(side, d("1"), d("14"), d("0.1"))
         .closed(side, d("1"), d("15"), d("0.2"))
     )
     assert (books.quantity, books.cost, books.entry_price) == (d("1"), d("12"), d("12"))
@@ -37,12 +37,12 @@ def test_a_closing_fill_realises_its_distance_from_the_average(side: PositionSid
 
 @pytest.mark.parametrize(("side", "worth"), [(LONG, "-4"), (SHORT, "4")])
 def test_what_is_held_is_worth_its_distance_from_the_mark(side: PositionSide, worth: str) -> None:
-    assert EMPTY.opened(d("2"), d("10"), d("0")).unrealized(side, d("8")) == d(worth)
+    assert EMPTY.opened(side, d("2"), d("10"), d("0")).unrealized(side, d("8")) == d(worth)
 
 
 def test_net_counts_fees_against_and_funding_for_the_position() -> None:
     books = (
-        EMPTY.opened(d("1"), d("10"), d("0.1"))
+        EMPTY.opened(LONG, d("1"), d("10"), d("0.1"))
         .funded(d("-0.5"))
         .funded(d("0.2"))
         .closed(LONG, d("1"), d("11"), d("0.1"))
@@ -51,8 +51,8 @@ def test_net_counts_fees_against_and_funding_for_the_position() -> None:
 
 
 def test_an_addition_leaves_realised_figures_alone() -> None:
-    before = EMPTY.opened(d("2"), d("10"), d("0.1")).closed(LONG, d("1"), d("12"), d("0.1")).funded(d("0.3"))
-    after = before.opened(d("1"), d("20"), d("0.1"))
+    before = EMPTY.opened(LONG, d("2"), d("10"), d("0.1")).closed(LONG, d("1"), d("12"), d("0.1")).funded(d("0.3"))
+    after = before.opened(LONG, d("1"), d("20"), d("0.1"))
     assert (after.realized, after.funding, after.exit_value) == (before.realized, before.funding, before.exit_value)
 
 
@@ -63,7 +63,7 @@ def test_a_round_trip_realises_exactly_what_it_brought_less_what_it_cost(
     with localcontext(MONEY):
         books = EMPTY
         for entry in entries:
-            books = books.opened(*entry)
+            books = books.opened(side, *entry)
         paid = sum(quantity * price for quantity, price, _ in entries)
         brought = Decimal(0)
         while books.quantity:
@@ -82,6 +82,6 @@ def test_a_partial_close_moves_the_average_by_no_more_than_rounding(
     quantity: Decimal, price: Decimal, part: int
 ) -> None:
     with localcontext(MONEY):
-        books = EMPTY.opened(quantity, price, Decimal(0)).opened(quantity * 2, price + 1, Decimal(0))
+        books = EMPTY.opened(LONG, quantity, price, Decimal(0)).opened(LONG, quantity * 2, price + 1, Decimal(0))
         after = books.closed(LONG, books.quantity * part / 100, price, Decimal(0))
         assert abs(after.entry_price - books.entry_price) * after.quantity <= Decimal("1e-12")

@@ -5,9 +5,9 @@ from decimal import Decimal
 import pytest
 
 from contracts.enums import OrderPurpose, OrderStatus
-from tests.support.builders import LONG, SHORT, World, fill_of, of_kind
+from contracts.signal import EXTERNAL
+from tests.support.builders import LONG, SHORT, World, fill_of, instrument, of_kind
 from tradeengine.domain import events as ev
-from tradeengine.domain.fills import EXTERNAL
 
 
 def shares(events: list[ev.AnyEvent]) -> dict[str, Decimal]:
@@ -211,18 +211,47 @@ def test_what_others_take_from_a_strategy_sizes_its_stop_down() -> None:
     assert world.resting(OrderPurpose.STOP_LOSS).quantity == 3
 
 
-def test_an_owner_gives_before_anybody_else() -> None:
+def test_what_others_take_falls_to_strategies_in_whole_steps() -> None:
+    world = World(instrument("BTCUSDT", "0.1", "0.001"))
+    for strategy, quantity in (("A", "0.002"), ("B", "0.001"), ("C", "0.001")):
+        world.trade("buy", strategy, "100", quantity)
+    taken = shares(world.foreign("SELL", LONG, "0.002", "100"))
+    assert sum(taken.values()) == Decimal("0.002")
+    assert all(share % Decimal("0.001") == 0 for share in taken.values())
+    for strategy in list(world.leg().strategies):
+        world.trade("close", strategy, "100")
+    assert world.state.legs == {}
+
+
+def test_a_trade_that_is_named_again_is_booked_once_for_as_long_as_its_order_lives() -> None:
     world = World()
-    world.trade("buy", "A", "100", "2", stop_loss="90", take_profit="110")
-    world.trade("buy", "B", "100", "2")
-    stop, target = world.resting(OrderPurpose.STOP_LOSS), world.resting(OrderPurpose.TAKE_PROFIT)
-    world.fill(stop, "90", "1")
-    # Both legs of the pair filled before either cancel arrived: the exchange has sold more than A held.
-    assert shares(world.fill(target, "110", "2")) == {"A": 1, "B": 1}
+    order = world.order(quantity="1", order_type="limit", price="100", mark="101")
+    world.fill(order, "100", "0.3", trade_id="T1")
+    for number in range(3):
+        world.pass_time(400_000)
+        world.fill(order, "100", "0.1", trade_id=f"later-{number}")
+    assert [type(event) for event in world.fill(order, "100", "0.3", trade_id="T1")] == [ev.FillIgnored]
+    assert world.position().quantity == Decimal("0.6")
+
+
+def test_a_close_that_is_reported_before_its_opening_is_booked_all_the_same() -> None:
+    world = World()
+    entry = world.order(quantity="1")
+    world.fill(entry, "100", "0.6")
+    close = world.order("close", "A")
+    assert close.quantity == Decimal("0.6")
+    world.foreign("SELL", LONG, "0.3", "100")
+    world.fill(close, "101", "0.6")
+    assert (world.leg().quantity, world.position().quantity) == (Decimal("-0.3"), Decimal("-0.3"))
+    # The leg says that a report is missing: nothing is bought before it is there.
+    assert world.live(OrderPurpose.RESTORE) == []
+    world.foreign("BUY", LONG, "0.3", "100")
+    world.pass_time(1_000)
+    assert world.resting(OrderPurpose.RESTORE).quantity == Decimal("0.3")
 
 
 @pytest.mark.parametrize(("side", "position_side"), [("SELL", LONG), ("BUY", SHORT)])
-def test_a_fill_that_closes_more_than_is_held_is_not_booked(side: str, position_side: str) -> None:
+def test_a_foreign_fill_that_closes_more_than_is_held_is_not_booked(side: str, position_side: str) -> None:
     world = World()
     world.trade("buy" if position_side == LONG else "sell", "A", "100", "1")
     before = world.leg(LONG if position_side == LONG else SHORT).books

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tradeengine.domain.money import MONEY, ZERO, average, plain, share_of, split
+from tradeengine.domain.money import MONEY, ZERO, average, plain, share_of, split, split_in_steps
 
 amounts = st.decimals(min_value="-1e12", max_value="1e12", places=18)
 weights = st.lists(st.decimals(min_value=0, max_value="1e9", places=8), min_size=1, max_size=8).filter(any)
@@ -69,3 +69,21 @@ def test_numbers_print_as_people_write_them(written: str, read: str) -> None:
 def test_a_float_in_a_decision_is_an_error() -> None:
     with localcontext(MONEY), pytest.raises(FloatOperation):
         Decimal("1.1") > 1.0  # noqa: B015
+
+
+holdings = st.lists(st.integers(1, 50), min_size=1, max_size=6)
+
+
+@given(held=holdings, part=st.integers(1, 100))
+def test_a_quantity_is_split_in_whole_steps_that_everybody_has(held: list[int], part: int) -> None:
+    step = Decimal("0.001")
+    weights = [quantity * step for quantity in held]
+    total = max(1, sum(held) * part // 100) * step
+    shares = split_in_steps(total, weights, step)
+    assert sum(shares) == total
+    assert all(0 <= share <= weight and share % step == 0 for share, weight in zip(shares, weights, strict=True))
+
+
+def test_what_is_less_than_a_step_goes_to_the_first_that_have_it() -> None:
+    weights = [Decimal("0.5"), Decimal(2)]
+    assert split_in_steps(Decimal("2.25"), weights, Decimal(1)) == [Decimal("0.25"), Decimal(2)]

@@ -6,10 +6,12 @@ from typing import Any
 import pytest
 
 from contracts.enums import OrderPurpose, OrderStatus
+from tests.domain.invariants import check
 from tests.support.builders import LONG, SHORT, World, instrument, of_kind
 from tradeengine.domain import events as ev
+from tradeengine.domain.retry import RETRY_MS
 
-STOP, TARGET, CLOSE = OrderPurpose.STOP_LOSS, OrderPurpose.TAKE_PROFIT, OrderPurpose.CLOSE
+STOP, TARGET, FLATTEN = OrderPurpose.STOP_LOSS, OrderPurpose.TAKE_PROFIT, OrderPurpose.FLATTEN
 
 
 def protected(action: str = "buy", price: str = "100", config: dict[str, Any] | None = None, **fields: Any) -> World:
@@ -211,16 +213,42 @@ def test_a_leg_that_we_cancelled_is_not_armed_again() -> None:
 def test_a_stop_that_cannot_rest_closes_the_position() -> None:
     world = protected(stop_loss_pct="0.1", take_profit_pct="0.1")
     events = world.report(world.resting(STOP), OrderStatus.REJECTED, reason="would trigger at once")
-    assert shape(events) == ["plan close 1 @ None"]
+    assert shape(events) == ["plan flatten 1 @ None"]
     target = world.resting(TARGET)
-    assert shape(world.fill(world.resting(CLOSE), "95")) == [f"cancel {target.client_order_id} position closed"]
+    assert shape(world.fill(world.resting(FLATTEN), "95")) == [f"cancel {target.client_order_id} position closed"]
 
 
-def test_a_flattening_order_that_is_refused_leaves_the_position_protected() -> None:
+def test_what_is_refused_twice_is_tried_again_after_a_pause_and_not_before() -> None:
     world = protected(stop_loss_pct="0.1")
-    world.report(world.resting(STOP), OrderStatus.REJECTED)
-    world.report(world.resting(CLOSE), OrderStatus.REJECTED)
+    for _ in range(3):
+        world.report(world.resting(STOP), OrderStatus.REJECTED)
+        assert world.report(world.resting(FLATTEN), OrderStatus.REJECTED)[1:] == []
+        assert world.state.waits_for_time
+        assert world.pass_time(RETRY_MS - 10) == []
+        assert shape(world.pass_time(RETRY_MS)) == ["plan stop_loss 1 @ 90"]
+    check(world.state)
+
+
+def test_a_target_that_is_refused_closes_nothing_and_is_tried_again() -> None:
+    world = protected(stop_loss_pct="0.1", take_profit_pct="0.1")
+    assert world.report(world.resting(TARGET), OrderStatus.REJECTED)[1:] == []
     assert world.resting(STOP).quantity == 1
+    world.pass_time(RETRY_MS)
+    assert world.resting(TARGET).quantity == 1
+
+
+def test_a_short_that_wants_to_double_its_stake_has_no_target() -> None:
+    world = World()
+    world.trade("sell", "A", "100", "1", stop_loss_pct="0.1", take_profit_pct="1")
+    assert [live.order.purpose for live in world.live()] == [STOP]
+
+
+def test_a_position_above_the_greatest_order_is_flattened_in_parts() -> None:
+    world = World(instrument(market_max_quantity="10"))
+    for _ in range(3):
+        world.trade("buy", "A", "100", "8", stop_loss="90")
+    world.report(world.resting(STOP), OrderStatus.REJECTED)
+    assert [live.order.quantity for live in world.live(FLATTEN)] == [10, 10, 4]
 
 
 @pytest.mark.parametrize(
@@ -234,7 +262,7 @@ def test_a_flattening_order_that_is_refused_leaves_the_position_protected() -> N
 )
 def test_a_fill_beyond_its_stop_or_target_is_closed_at_once(action: str, price: str, fields: dict[str, Any]) -> None:
     world = protected(action, price, mark="100", **fields)
-    assert [live.order.purpose for live in world.live()] == [CLOSE]
+    assert [live.order.purpose for live in world.live()] == [FLATTEN]
 
 
 def test_a_position_that_is_being_closed_needs_no_new_protection() -> None:

@@ -4,6 +4,7 @@ from decimal import Decimal
 
 import pytest
 
+from contracts.enums import Reason
 from tests.support.builders import LONG, SHORT, T0, World, instrument
 from tradeengine.domain.state import DAY_MS
 
@@ -174,3 +175,14 @@ def test_order_ids_count_up_and_end_with_the_letter_of_their_purpose() -> None:
     world.signal("close", "A")
     planned = [live.order.client_order_id for live in world.state.orders.values()]
     assert planned == ["te-test-0-1s", "te-test-0-2t", "te-test-0-3c"]
+
+
+def test_exposure_is_judged_after_the_cut_to_the_position_limit() -> None:
+    world = World(max_position_usd="100", max_exposure_usd="150")
+    assert world.order("buy", quantity="10", mark="100", exposure="0").quantity == 1
+
+
+def test_the_drawdown_counts_from_the_accounts_peak() -> None:
+    world = World(max_drawdown_pct="0.2")
+    refused = world.signal("buy", quantity="1", mark="100", equity="700", peak_equity="1000")
+    assert refused.reason is Reason.DRAWDOWN_LIMIT

@@ -1,12 +1,15 @@
 """Signals: one outcome each, whatever the action and the mode of the account."""
 
+from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
-from contracts.enums import OrderPurpose, OrderStatus, PositionSide
+from contracts.enums import OrderPurpose, OrderStatus, Outcome, PositionSide, Reason
 from tests.support.builders import LONG, SHORT, T0, World, instrument, of_kind, signal
 from tradeengine.domain import events as ev
+from tradeengine.domain.state import MAX_AHEAD
 
 ONE_WAY: dict[str, Any] = {"position_mode": "one-way"}
 
@@ -239,3 +242,67 @@ def test_every_signal_gets_exactly_one_decision() -> None:
     world = World(position_mode="one-way", stop_loss_pct="0.01")
     for action in ("buy", "sell", "close", "hold", "buy"):
         assert len(of_kind(world.give(signal(action, time_ms=world.now, quantity="1")), ev.SignalDecided)) == 1
+
+
+# ---------------------------------------------------------------- one id, one outcome
+
+
+def test_an_id_that_was_ahead_of_its_time_is_looked_up_when_its_time_has_come() -> None:
+    world = World()
+    hour = 3_600_000
+    early = signal("buy", "A", time_ms=world.now, timestamp_ms=world.now + hour, quantity="1", signal_id="early")
+    (decision,) = of_kind(world.give(early), ev.SignalDecided)
+    assert decision.reason is Reason.FUTURE_SIGNAL
+    world.now += hour
+    world.signal("hold", "B", signal_id="much later")
+    copy = msgspec.structs.replace(early, time_ms=world.now)
+    assert copy.key not in world.state.decided
+    assert world.state.needs_lookup(copy)
+    assert not world.state.needs_lookup(signal("buy", "B", time_ms=world.now))
+    world.now += hour
+    world.signal("hold", "A", signal_id="later still")
+    assert not world.state.needs_lookup(signal("buy", "A", time_ms=world.now))
+
+
+def test_the_memory_of_future_times_is_bounded() -> None:
+    world = World()
+    ahead = 10**12
+    for number in range(MAX_AHEAD + 5):
+        world.signal("buy", f"S{number}", timestamp_ms=world.now + ahead, signal_id="x")
+    assert len(world.state.ahead) <= MAX_AHEAD
+    world.now += world.state.config.memory_ms + 10_000
+    world.signal("hold", "B", signal_id="much later")
+    assert all(
+        world.state.needs_lookup(signal("buy", f"S{number}", time_ms=world.now, timestamp_ms=T0 + ahead))
+        for number in (0, MAX_AHEAD + 4)
+    )
+
+
+def test_an_id_is_one_signal_for_each_symbol() -> None:
+    world = World(instrument("BTCUSDT"), instrument("ETHUSDT"))
+    assert [
+        world.signal("buy", "A", symbol=s, quantity="1", signal_id="1").outcome for s in ("BTCUSDT", "ETHUSDT")
+    ] == [
+        Outcome.ACCEPTED,
+        Outcome.ACCEPTED,
+    ]
+    assert world.signal("buy", "A", symbol="ETHUSDT", quantity="1", signal_id="1").outcome is Outcome.DUPLICATE
+
+
+# ---------------------------------------------------------------- closes that cannot be
+
+
+def test_less_than_a_step_cannot_be_closed() -> None:
+    world = World(instrument("BTCUSDT", "0.1", "0.001"))
+    world.trade("buy", "A", "100", "0.002")
+    assert world.signal("close", "A", quantity="0.0004").reason is Reason.BELOW_MIN_QUANTITY
+    assert world.position().quantity == Decimal("0.002")
+
+
+@pytest.mark.parametrize(("size", "quantity"), [({"quote_quantity": "50"}, "0.5"), ({"quantity": "3"}, "2"), ({}, "2")])
+def test_in_one_way_mode_the_opposite_is_reduced_by_what_the_signal_asks_for(
+    size: dict[str, str], quantity: str
+) -> None:
+    world = World(position_mode="one-way", opposite_direction="reduce")
+    world.trade("buy", "A", "100", "2")
+    assert world.order("sell", "A", mark="100", **size).quantity == Decimal(quantity)

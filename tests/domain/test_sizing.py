@@ -172,3 +172,14 @@ def test_a_price_that_the_exchange_does_not_take_is_refused(price: str) -> None:
     world = World(instrument(min_price="1", max_price="100"))
     decision = world.signal(quantity="1", order_type="limit", target_price=price)
     assert (decision.reason, decision.source) == ("price_out_of_range", "sizing")
+
+
+@pytest.mark.parametrize(("action", "limit"), [("buy", "100"), ("sell", "100.01")])
+def test_a_limit_between_ticks_is_never_worse_than_asked(action: str, limit: str) -> None:
+    order = World().order(action, quantity="1", order_type="limit", price="100.005", mark="100")
+    assert order.price == Decimal(limit)
+
+
+def test_a_limit_is_the_price_that_the_strategy_names_and_not_the_one_that_it_saw() -> None:
+    order = World().order("buy", quantity="1", order_type="limit", price="95", current_price="100")
+    assert order.price == 95

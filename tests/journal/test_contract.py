@@ -36,7 +36,7 @@ async def test_a_new_journal_is_empty(journal: Journal) -> None:
     assert await journal.last_sequence(0) == 0
     assert await journal.shards() == []
     assert await journal.load_snapshot(0) is None
-    assert not await journal.is_decided(signal_key("A", "s"))
+    assert not await journal.is_decided(signal_key("A", "BTCUSDT", "s"))
     assert await journal.digest() == hashlib.sha256().hexdigest()
 
 
@@ -91,7 +91,7 @@ async def test_a_position_that_is_taken_or_leaves_a_hole_is_fenced(journal: Jour
         await journal.append([intruder])
 
     assert await journal.read(0) == records
-    assert not await journal.is_decided(signal_key("A", "other-0-0"))
+    assert not await journal.is_decided(signal_key("A", "BTCUSDT", "other-0-0"))
 
 
 async def test_several_records_are_appended_all_or_none(journal: Journal) -> None:
@@ -105,7 +105,7 @@ async def test_several_records_are_appended_all_or_none(journal: Journal) -> Non
 
     assert await journal.shards() == [0]
     assert await journal.read(0) == zero[:1]
-    assert not await journal.is_decided(signal_key("A", "one-0-0"))
+    assert not await journal.is_decided(signal_key("A", "BTCUSDT", "one-0-0"))
     await journal.append([*one, *zero[1:]])
     assert await journal.read(1) == one
 
@@ -128,10 +128,10 @@ async def test_decisions_are_found_by_strategy_and_signal(journal: Journal) -> N
     world.cut()
     await journal.append(world.records)
 
-    assert await journal.is_decided(signal_key("A", "x"))
-    assert await journal.is_decided(signal_key("B", "y"))
-    assert not await journal.is_decided(signal_key("B", "x"))
-    assert not await journal.is_decided(signal_key("A", ""))
+    assert await journal.is_decided(signal_key("A", "BTCUSDT", "x"))
+    assert await journal.is_decided(signal_key("B", "BTCUSDT", "y"))
+    assert not await journal.is_decided(signal_key("B", "BTCUSDT", "x"))
+    assert not await journal.is_decided(signal_key("A", "BTCUSDT", ""))
 
 
 async def test_a_duplicate_alone_decides_nothing(journal: Journal) -> None:
@@ -140,14 +140,14 @@ async def test_a_duplicate_alone_decides_nothing(journal: Journal) -> None:
     )
     await journal.append([Record(0, 1, (Entry(TimeAdvanced(time_ms=T0), (duplicate,)),))])
 
-    assert not await journal.is_decided(signal_key("A", "x"))
+    assert not await journal.is_decided(signal_key("A", "BTCUSDT", "x"))
 
 
 async def test_a_signal_that_two_records_decide_stays_decided(journal: Journal) -> None:
     await journal.append(signal_records(1))
     await journal.append([Record(0, 2, signal_records(1)[0].entries)])
 
-    assert await journal.is_decided(signal_key("A", "s-0-0"))
+    assert await journal.is_decided(signal_key("A", "BTCUSDT", "s-0-0"))
     assert await journal.last_sequence(0) == 2
 
 

@@ -70,7 +70,7 @@ async def test_a_reopened_journal_holds_what_was_appended(path: Path) -> None:
     await again.open()
     assert await again.read(0) == records
     assert await again.load_snapshot(0) == Snapshot(2, b"state")
-    assert await again.is_decided(signal_key("A", "s-2-0"))
+    assert await again.is_decided(signal_key("A", "BTCUSDT", "s-2-0"))
     assert await again.digest() == digest
     await again.close()
 
@@ -98,7 +98,7 @@ async def test_kill_9_loses_nothing_that_was_acknowledged(path: Path) -> None:
         for shard in range(SHARDS):
             sequences = [record.sequence for record in await journal.read(shard, limit=100_000)]
             assert sequences == list(range(1, lasts[0] + 1))
-        assert await journal.is_decided(signal_key("A", f"run{kill}-0-19"))
+        assert await journal.is_decided(signal_key("A", "BTCUSDT", f"run{kill}-0-19"))
         await journal.close()
 
 
@@ -113,7 +113,7 @@ async def test_two_journals_on_one_file_read_alike_and_fence_each_other(path: Pa
     await mine.append(records[:2])
 
     assert await theirs.read(0) == records[:2]
-    assert await theirs.is_decided(signal_key("A", "s-1-0"))
+    assert await theirs.is_decided(signal_key("A", "BTCUSDT", "s-1-0"))
     await theirs.append(records[2:])
     with pytest.raises(Fenced, match="the journal is at 3"):
         await mine.append([Record(0, 3, records[0].entries)])
@@ -170,7 +170,7 @@ async def test_a_full_disk_is_retry_safe_and_writes_nothing(path: Path) -> None:
     taken = await journal.last_sequence(0)
     assert 0 < taken < 40
     assert await journal.read(0) == records[:taken]
-    assert not await journal.is_decided(signal_key("A", f"s-{taken}-0"))
+    assert not await journal.is_decided(signal_key("A", "BTCUSDT", f"s-{taken}-0"))
     digest = await journal.digest()
     await journal.close()
 

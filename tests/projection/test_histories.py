@@ -107,9 +107,11 @@ def check_exchange_positions(rows: Rows, state: ShardState) -> None:
         assert (D(row["current_quantity"]), D(row["weighted_avg_price"])) == (books.quantity, books.entry_price)
         assert D(row["realized_pnl"]) == books.realized
         assert (D(row["commission_total"]), D(row["funding_total"])) == (books.fees, books.funding)
-        assert sorted(row["contributing_strategies"]) == sorted(leg.strategies)
-    for key in shown.keys() - held.keys():
-        assert (shown[key]["current_quantity"], shown[key]["contributing_strategies"]) == ("0", [])
+    for key, row in shown.items():
+        strategies = state.legs[key].strategies.values() if key in state.legs else ()
+        holders = [position.strategy_id for position in strategies if position.quantity > 0]
+        assert sorted(row["contributing_strategies"]) == sorted(holders)
+        assert key in held or row["current_quantity"] == "0"
 
 
 def check_positions(tables: dict[str, Rows], state: ShardState) -> None:
@@ -136,7 +138,7 @@ def check_contributions(tables: dict[str, Rows]) -> None:
     for row in tables["position_contributions"]:
         by_position[row["strategy_position_id"]].append(row)
     positions = {row["strategy_position_id"]: row for row in tables["strategy_positions"]}
-    assert by_position.keys() == positions.keys()
+    assert by_position.keys() == {key for key, row in positions.items() if D(row["entry_quantity"])}
     for key, rows in by_position.items():
         position = positions[key]
         closed = position["status"] == "closed"
@@ -165,13 +167,13 @@ def check_orders(tables: dict[str, Rows], state: ShardState) -> None:
 
 def check_decisions(rows: Rows, world: RecordedWorld) -> None:
     events = [event for event in world.events if isinstance(event, SignalDecided)]
-    first = {(e.strategy_id, e.signal_id): e for e in events if e.outcome is not Outcome.DUPLICATE}
-    shown: dict[Any, dict[str, Any]] = {(row["strategy_id"], row["signal_id"]): row for row in rows}
+    first = {(e.strategy_id, e.symbol, e.signal_id): e for e in events if e.outcome is not Outcome.DUPLICATE}
+    shown: dict[Any, dict[str, Any]] = {(row["strategy_id"], row["symbol"], row["signal_id"]): row for row in rows}
     assert shown.keys() == first.keys()
     for key, event in first.items():
         assert shown[key]["outcome"] == event.outcome
         assert shown[key]["orders"] == list(event.orders)
-        assert shown[key]["duplicates"] == sum(1 for e in events if (e.strategy_id, e.signal_id) == key) - 1
+        assert shown[key]["duplicates"] == sum(1 for e in events if (e.strategy_id, e.symbol, e.signal_id) == key) - 1
 
 
 def number(text: str | None) -> Decimal | None:

@@ -40,7 +40,7 @@ def signal(action: str = "buy", strategy: str = "A", symbol: str = "BTCUSDT", **
     """Make a confident signal that is as old as its input; ``mark``, ``equity`` and the like make its context."""
     context = {
         name: fields.pop(short)
-        for short, name in (("mark", "mark_price"), *[(n, n) for n in ("equity", "exposure", "day_pnl")])
+        for short, name in (("mark", "mark_price"), *[(n, n) for n in ("equity", "peak_equity", "exposure", "day_pnl")])
         if short in fields
     }
     time_ms = fields.setdefault("time_ms", T0)

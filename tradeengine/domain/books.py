@@ -18,9 +18,9 @@ class Books(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     Parameters
     ----------
     quantity
-        Base asset held, >= 0.
+        Base asset held. Below zero it is overdrawn: closing fills took more than was held.
     cost
-        What the held quantity cost in quote currency, fees excluded.
+        What the held quantity cost in quote currency, fees excluded; of an overdrawn one, less what it brought.
     realized, fees, funding
         In quote currency: gross P&L of closing fills, fees paid (positive is a cost), funding received (negative
         is paid).
@@ -38,13 +38,15 @@ class Books(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     exit_quantity: Decimal = ZERO
     exit_value: Decimal = ZERO
 
-    def opened(self, quantity: Decimal, price: Decimal, fee: Decimal) -> "Books":
-        """Books after a fill that adds ``quantity`` at ``price``."""
+    def opened(self, side: PositionSide, quantity: Decimal, price: Decimal, fee: Decimal) -> "Books":
+        """Books after a fill that adds ``quantity`` at ``price``; what is overdrawn is settled by it first."""
         value = quantity * price
+        settled = min(quantity, -self.quantity) if self.quantity < ZERO else ZERO
+        released = share_of(self.cost, settled, -self.quantity) if settled else ZERO
         return Books(
             quantity=self.quantity + quantity,
-            cost=self.cost + value,
-            realized=self.realized,
+            cost=self.cost - released + (quantity - settled) * price,
+            realized=self.realized - side.sign * (settled * price + released),
             fees=self.fees + fee,
             funding=self.funding,
             entry_quantity=self.entry_quantity + quantity,
@@ -54,14 +56,14 @@ class Books(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         )
 
     def closed(self, side: PositionSide, quantity: Decimal, price: Decimal, fee: Decimal) -> "Books":
-        """Books after a fill that takes ``quantity``, at most what is held, off at ``price``."""
+        """Books after a fill that takes ``quantity`` off at ``price``; what exceeds the holding is overdrawn."""
         value = quantity * price
-        released = share_of(self.cost, quantity, self.quantity)
-        gain = value - released if side is PositionSide.LONG else released - value
+        held = min(quantity, max(self.quantity, ZERO))
+        released = share_of(self.cost, held, self.quantity) if held else ZERO
         return Books(
             quantity=self.quantity - quantity,
-            cost=self.cost - released,
-            realized=self.realized + gain,
+            cost=self.cost - released - (quantity - held) * price,
+            realized=self.realized + side.sign * (held * price - released),
             fees=self.fees + fee,
             funding=self.funding,
             entry_quantity=self.entry_quantity,

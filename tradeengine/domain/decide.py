@@ -4,15 +4,17 @@ from collections.abc import Callable, Iterable, Iterator
 from decimal import localcontext
 from typing import Any
 
-from contracts.enums import OrderStatus
+from contracts.enums import OrderPurpose, OrderStatus
 from tradeengine.domain import events as ev
 from tradeengine.domain import inputs
 from tradeengine.domain.evolve import evolve
 from tradeengine.domain.fills import decide_fill
 from tradeengine.domain.funding import decide_funding
-from tradeengine.domain.money import MONEY
+from tradeengine.domain.money import MONEY, ZERO
+from tradeengine.domain.overdraft import put_back
 from tradeengine.domain.position import leg_key
 from tradeengine.domain.protection import flatten, plan
+from tradeengine.domain.retry import try_again
 from tradeengine.domain.signals import decide_signal
 from tradeengine.domain.state import ShardState
 
@@ -62,8 +64,13 @@ def react(state: ShardState, event: ev.AnyEvent) -> Iterator[ev.AnyEvent]:
         yield from _after_end(state, event)
     elif isinstance(event, ev.OrderFilled):
         for share in event.shares:
-            if share.after.quantity:
-                position = state.legs[leg_key(event.symbol, event.position_side)].strategies[share.strategy_id]
+            if not share.after.quantity:
+                continue
+            leg = state.legs[leg_key(event.symbol, event.position_side)]
+            position = leg.strategies[share.strategy_id]
+            if share.after.quantity < ZERO:
+                yield from put_back(state, leg, position, event.time_ms)
+            else:
                 # A closing fill may be the stop itself, at work behind its trigger: that is no reason to close again.
                 traded_at = event.price if event.opening else None
                 yield from plan(state, position, event.time_ms, traded_at)
@@ -77,10 +84,10 @@ def _after_end(state: ShardState, event: ev.OrderEnded) -> Iterator[ev.AnyEvent]
     position = leg.strategies.get(event.strategy_id) if leg else None
     if position is None:
         return
-    if event.status is OrderStatus.REJECTED and event.purpose.protective:
-        yield from flatten(state, position, event.time_ms)
-    else:
+    if not event.refused:
         yield from plan(state, position, event.time_ms)
+    elif event.purpose is OrderPurpose.STOP_LOSS:
+        yield from flatten(state, position, event.time_ms)
 
 
 def _journal(state: ShardState, given: inputs.JournalOpened) -> list[ev.AnyEvent]:
@@ -137,11 +144,12 @@ def _order(state: ShardState, given: inputs.OrderReported) -> list[ev.AnyEvent]:
 
 def _time(state: ShardState, given: inputs.TimeAdvanced) -> list[ev.AnyEvent]:
     now = given.time_ms
-    return [
+    expired: list[ev.AnyEvent] = [
         ev.CancelPlanned(time_ms=now, client_order_id=order_id, why=EXPIRED)
         for order_id, live in state.orders.items()
         if live.order.expires_ms is not None and live.order.expires_ms <= now and not live.cancelling
     ]
+    return expired + try_again(state, now)
 
 
 _DECIDE: dict[type, Callable[[ShardState, Any], list[ev.AnyEvent]]] = {

@@ -57,6 +57,8 @@ class SignalDecided(Event, frozen=True, tag="decided"):
     ----------
     detail
         For people: the figures behind the reason.
+    ahead_ms
+        The signal's own time, where that was still to come.
     orders
         Client order ids of the orders that the signal calls for.
     """
@@ -69,6 +71,7 @@ class SignalDecided(Event, frozen=True, tag="decided"):
     reason: Reason | None = None
     source: RejectionSource | None = None
     detail: str | None = None
+    ahead_ms: int | None = None
     orders: tuple[str, ...] = ()
 
 
@@ -118,6 +121,14 @@ class OrderEnded(Event, frozen=True, tag="ended"):
     wanted: bool = False
     reason: str | None = None
     executed: Decimal | None = None
+
+    @property
+    def refused(self) -> bool:
+        """Whether a position now lacks something that is only to be tried again after a pause."""
+        if self.wanted:
+            return False
+        rejected = self.status is OrderStatus.REJECTED and self.purpose.protective
+        return rejected or self.purpose in (OrderPurpose.FLATTEN, OrderPurpose.RESTORE)
 
 
 class FillShare(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

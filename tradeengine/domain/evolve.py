@@ -4,13 +4,14 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from contracts.enums import OrderPurpose, OrderStatus
+from contracts.enums import OrderPurpose, OrderStatus, PositionSide
 from tradeengine.domain import events as ev
+from tradeengine.domain.books import EMPTY
 from tradeengine.domain.inputs import signal_key, trade_key
 from tradeengine.domain.money import ZERO
-from tradeengine.domain.orders import ApprovedOrder, LiveOrder, merged
+from tradeengine.domain.orders import LiveOrder, merged
 from tradeengine.domain.position import Leg, StrategyPosition, leg_key
-from tradeengine.domain.state import DAY_MS, MEMORY_ENTRIES, ShardState
+from tradeengine.domain.state import DAY_MS, EVERY_STRATEGY, MAX_AHEAD, MEMORY_ENTRIES, ShardState
 
 
 def evolve(state: ShardState, event: ev.AnyEvent) -> None:
@@ -36,12 +37,21 @@ def _instructed(state: ShardState, event: ev.InstrumentsSet) -> None:
 
 
 def _decided(state: ShardState, event: ev.SignalDecided) -> None:
-    key = signal_key(event.strategy_id, event.signal_id)
+    key = signal_key(event.strategy_id, event.symbol, event.signal_id)
     if key not in state.decided:
         state.decided[key] = event.time_ms
     forgotten = _forget(state.decided, event.time_ms - state.config.memory_ms)
     if forgotten >= state.forgotten_ms:
         state.forgotten_ms = forgotten + 1
+    if event.ahead_ms is not None and event.ahead_ms - event.time_ms > state.config.max_signal_lead_ms:
+        _remember_ahead(state, event.strategy_id, event.ahead_ms)
+
+
+def _remember_ahead(state: ShardState, strategy_id: str, ahead_ms: int) -> None:
+    state.ahead[strategy_id] = max(ahead_ms, state.ahead.get(strategy_id, 0))
+    state.ahead = {name: ms for name, ms in state.ahead.items() if ms >= state.forgotten_ms}
+    if len(state.ahead) > MAX_AHEAD:
+        state.ahead = {EVERY_STRATEGY: max(state.ahead.values())}
 
 
 def _forget(memory: dict[str, int], horizon_ms: int) -> int:
@@ -64,25 +74,32 @@ def _planned(state: ShardState, event: ev.OrderPlanned) -> None:
     state.orders_planned += 1
     state.orders[order.client_order_id] = LiveOrder(order=order)
     if order.purpose is OrderPurpose.OPEN:
-        leg = _leg(state, order)
+        leg = _leg(state, order.symbol, order.position_side)
         leg.pending += order.quantity
         leg.opening_orders.append(order.client_order_id)
         return
+    if order.purpose is OrderPurpose.RESTORE:
+        leg = _leg(state, order.symbol, order.position_side)
+        leg.restoring_orders.append(order.client_order_id)
+        leg.strategies[order.strategy_id].refused_ms = None
+        return
     position = state.legs[leg_key(order.symbol, order.position_side)].strategies[order.strategy_id]
-    if order.purpose is OrderPurpose.CLOSE:
+    if order.purpose is not OrderPurpose.CLOSE:
+        position.refused_ms = None
+    if order.purpose is OrderPurpose.STOP_LOSS:
+        position.stop_order_id = order.client_order_id
+    elif order.purpose is OrderPurpose.TAKE_PROFIT:
+        position.target_order_id = order.client_order_id
+    else:
         position.closing += order.quantity
         position.closing_orders.append(order.client_order_id)
-    elif order.purpose is OrderPurpose.STOP_LOSS:
-        position.stop_order_id = order.client_order_id
-    else:
-        position.target_order_id = order.client_order_id
 
 
-def _leg(state: ShardState, order: ApprovedOrder) -> Leg:
-    key = leg_key(order.symbol, order.position_side)
+def _leg(state: ShardState, symbol: str, side: PositionSide) -> Leg:
+    key = leg_key(symbol, side)
     leg = state.legs.get(key)
     if leg is None:
-        leg = state.legs[key] = Leg(symbol=order.symbol, side=order.position_side)
+        leg = state.legs[key] = Leg(symbol=symbol, side=side)
     return leg
 
 
@@ -102,6 +119,10 @@ def _ended(state: ShardState, event: ev.OrderEnded) -> None:
     live = state.orders[event.client_order_id]
     live.status = event.status
     live.executed = event.executed
+    leg = state.leg(event.symbol, event.position_side)
+    position = leg.strategies.get(event.strategy_id) if leg else None
+    if position is not None and event.refused:
+        position.refused_ms = event.time_ms
     if event.executed is None or event.executed <= live.filled:
         _drop(state, live)
 
@@ -114,16 +135,19 @@ def _drop(state: ShardState, live: LiveOrder) -> None:
     leg = state.legs.get(key)
     if leg is None:
         return
-    if order.purpose is OrderPurpose.OPEN:
-        leg.pending -= live.remaining
-        leg.opening_orders.remove(order.client_order_id)
+    if order.purpose.opening:
+        if order.purpose is OrderPurpose.OPEN:
+            leg.pending -= live.remaining
+            leg.opening_orders.remove(order.client_order_id)
+        else:
+            leg.restoring_orders.remove(order.client_order_id)
         if leg.idle:
             del state.legs[key]
         return
     position = leg.strategies.get(order.strategy_id)
     if position is None:
         return
-    if order.purpose is OrderPurpose.CLOSE:
+    if not order.purpose.protective:
         # A position that was closed and opened anew meanwhile has no part in the old order.
         if order.client_order_id in position.closing_orders:
             position.closing_orders.remove(order.client_order_id)
@@ -135,16 +159,10 @@ def _drop(state: ShardState, live: LiveOrder) -> None:
 
 
 def _filled(state: ShardState, event: ev.OrderFilled) -> None:
-    key = leg_key(event.symbol, event.position_side)
-    leg = state.legs.get(key)
-    if leg is None:
-        leg = state.legs[key] = Leg(symbol=event.symbol, side=event.position_side)
+    leg = _leg(state, event.symbol, event.position_side)
     live = state.orders.get(event.client_order_id)
     for share in event.shares:
-        if event.opening:
-            _open_share(leg, event, share, live)
-        else:
-            _close_share(leg, event, share)
+        _share(leg, event, share, live)
     leg.books = event.after
     leg.opened_ms = event.opened_ms
     leg.updated_ms = event.time_ms
@@ -154,16 +172,22 @@ def _filled(state: ShardState, event: ev.OrderFilled) -> None:
     _forget(state.trades, event.time_ms - state.config.memory_ms)
     if live is not None:
         live.filled += event.quantity
+        live.trades.append(event.trade_id)
         if live.order.purpose is OrderPurpose.OPEN:
             leg.pending -= event.quantity
         if live.remaining <= ZERO or (live.executed is not None and live.executed <= live.filled):
             _drop(state, live)
+    if not leg.strategies:
+        # What opens next is a position of its own.
+        leg.books, leg.sequence = EMPTY, 0
+        leg.closed_realized = leg.closed_fees = leg.closed_funding = ZERO
     if leg.idle:
-        state.legs.pop(key, None)
+        state.legs.pop(leg.key, None)
 
 
-def _open_share(leg: Leg, event: ev.OrderFilled, share: ev.FillShare, live: LiveOrder | None) -> None:
+def _share(leg: Leg, event: ev.OrderFilled, share: ev.FillShare, live: LiveOrder | None) -> None:
     position = leg.strategies.get(share.strategy_id)
+    is_new = position is None
     if position is None:
         position = leg.strategies[share.strategy_id] = StrategyPosition(
             position_id=share.position_id,
@@ -174,25 +198,26 @@ def _open_share(leg: Leg, event: ev.OrderFilled, share: ev.FillShare, live: Live
             entry_order_id=event.client_order_id,
             opened_ms=share.opened_ms,
         )
-    elif live is None or not live.filled:
-        position.accumulations += 1
-    position.last_open_ms = event.time_ms
     position.books = share.after
-    if live is not None:
-        position.score = max(position.score, live.order.score)
-        position.terms = merged(position.terms, live.order.terms)
-
-
-def _close_share(leg: Leg, event: ev.OrderFilled, share: ev.FillShare) -> None:
-    position = leg.strategies[share.strategy_id]
-    position.books = share.after
-    if event.client_order_id in position.closing_orders:
-        position.closing -= share.quantity
+    if not event.opening:
+        if event.client_order_id in position.closing_orders:
+            position.closing -= share.quantity
+    elif live is None or live.order.purpose is OrderPurpose.OPEN:
+        _opened_more(position, event.time_ms, live, is_new=is_new)
     if not share.after.quantity:
         leg.closed_realized += share.after.realized
         leg.closed_fees += share.after.fees
         leg.closed_funding += share.after.funding
         del leg.strategies[share.strategy_id]
+
+
+def _opened_more(position: StrategyPosition, time_ms: int, live: LiveOrder | None, *, is_new: bool) -> None:
+    if not is_new and (live is None or not live.filled):
+        position.accumulations += 1
+    position.last_open_ms = time_ms
+    if live is not None:
+        position.score = max(position.score, live.order.score)
+        position.terms = merged(position.terms, live.order.terms)
 
 
 def _ignored(state: ShardState, event: ev.FillIgnored) -> None:

@@ -3,124 +3,128 @@
 from decimal import Decimal
 
 from contracts.enums import CloseReason, OrderPurpose
+from contracts.signal import EXTERNAL
 from tradeengine.domain import events as ev
-from tradeengine.domain.books import EMPTY, Books
+from tradeengine.domain.books import Books
 from tradeengine.domain.ids import uuid_of
 from tradeengine.domain.inputs import FillReported, trade_key
-from tradeengine.domain.money import ZERO, split
+from tradeengine.domain.money import ZERO, split, split_in_steps
 from tradeengine.domain.orders import LiveOrder
 from tradeengine.domain.position import Leg, StrategyPosition
 from tradeengine.domain.protection import withdraw
-from tradeengine.domain.risk import approve_reducing, reducing_draft
+from tradeengine.domain.risk import approve_exempt, exempt_draft
 from tradeengine.domain.state import ShardState
-
-EXTERNAL = "external"
-"""Strategy that owns what no strategy of the engine asked for."""
 
 
 def decide_fill(state: ShardState, fill: FillReported) -> list[ev.AnyEvent]:
     """Book one fill, once, whatever its order.
 
-    A fill belongs to the strategy of its order. A fill of an order that is not known (a manual trade, a liquidation)
-    belongs to :data:`EXTERNAL`; where it closes more than that holds, the others give in proportion.
+    A fill belongs to the strategy of its order, whatever that still holds (see :mod:`.overdraft`). A fill of an order
+    that is not known (a manual trade, a liquidation) belongs to :data:`EXTERNAL`; where it closes more than that
+    holds, the others give in proportion.
     """
-    if trade_key(fill.symbol, fill.trade_id) in state.trades:
+    live = state.orders.get(fill.client_order_id)
+    # A venue may name an order's trades again for as long as the order lives; the memory of all trades is shorter.
+    if trade_key(fill.symbol, fill.trade_id) in state.trades or (live is not None and fill.trade_id in live.trades):
         return [_ignored(fill, "booked before")]
     opening = fill.side is fill.position_side.opening
-    live = state.orders.get(fill.client_order_id)
     leg = state.leg(fill.symbol, fill.position_side) or Leg(symbol=fill.symbol, side=fill.position_side)
     if opening:
-        return [_opened(state, leg, fill, live), *_close_unwanted(state, fill, live)]
-    if leg.quantity < fill.quantity:
+        return [_opened(state, leg, fill, live), *_close_unwanted(state, leg, fill, live)]
+    if live is None and leg.quantity < fill.quantity:
         return [_ignored(fill, f"closes {fill.quantity} of {leg.key}, which holds {leg.quantity}")]
-    filled = _closed(leg, fill, live)
-    emptied = [leg.strategies[share.strategy_id] for share in filled.shares if not share.after.quantity]
+    filled = _closed(state, leg, fill, live)
+    ended = [leg.strategies.get(share.strategy_id) for share in filled.shares if share.after.quantity <= ZERO]
+    emptied = [position for position in ended if position is not None]
     # What is left of the order itself would sell what others hold.
     unfinished = live is not None and not live.status.terminal and live.remaining > fill.quantity
     but = "" if unfinished else fill.client_order_id
     return [filled, *[e for p in emptied for e in withdraw(state, p, but, fill.time_ms)]]
 
 
-def _close_unwanted(state: ShardState, fill: FillReported, live: LiveOrder | None) -> list[ev.AnyEvent]:
-    """An entry filled although its strategy has asked to be out: what it bought is sold again."""
-    if live is None or not live.unwanted:
+def _close_unwanted(state: ShardState, leg: Leg, fill: FillReported, live: LiveOrder | None) -> list[ev.AnyEvent]:
+    """What filled and is not wanted any more, or puts back more than is missing, is sold again."""
+    if live is None or not (live.unwanted or live.order.purpose is OrderPurpose.RESTORE):
         return []
     order = live.order
-    draft = reducing_draft(
-        order.strategy_id, order.signal_id, order.symbol, order.position_side, OrderPurpose.CLOSE, fill.quantity
+    held = leg.strategies.get(order.strategy_id)
+    excess = fill.quantity + (min(held.quantity, ZERO) if held else ZERO)
+    if excess <= ZERO:
+        return []
+    draft = exempt_draft(
+        order.strategy_id, order.signal_id, order.symbol, order.position_side, OrderPurpose.CLOSE, excess
     )
-    approved = approve_reducing(state, draft, state.orders_planned, fill.time_ms)
+    approved = approve_exempt(state, draft, state.orders_planned, fill.time_ms)
     return [ev.OrderPlanned(time_ms=fill.time_ms, order=approved)]
 
 
 def _opened(state: ShardState, leg: Leg, fill: FillReported, live: LiveOrder | None) -> ev.OrderFilled:
-    owner = live.order.strategy_id if live else EXTERNAL
-    held = leg.strategies.get(owner)
-    if held is None:
-        signal_id = live.order.signal_id if live else ""
-        position_id, opened_ms, books = _position_id(state, fill), fill.time_ms, EMPTY
-    else:
-        signal_id, position_id, opened_ms, books = held.signal_id, held.position_id, held.opened_ms, held.books
-    share = ev.FillShare(
-        strategy_id=owner,
-        position_id=position_id,
-        quantity=fill.quantity,
-        fee=fill.fee,
-        signal_id=signal_id,
-        opened_ms=opened_ms,
-        after=books.opened(fill.quantity, fill.price, fill.fee),
-    )
-    return _event(leg, fill, live, leg.books.opened(fill.quantity, fill.price, fill.fee), (share,))
+    holder = _holder(state, leg, fill, live)
+    after = holder.books.opened(fill.position_side, fill.quantity, fill.price, fill.fee)
+    share = _share(holder, fill.quantity, fill.fee, after, None if after.quantity else CloseReason.MANUAL)
+    return _event(leg, fill, live, leg.books.opened(fill.position_side, fill.quantity, fill.price, fill.fee), (share,))
 
 
-def _position_id(state: ShardState, fill: FillReported) -> str:
-    return uuid_of(state.journal_id, str(state.shard), fill.symbol, fill.position_side, fill.trade_id)
-
-
-def _closed(leg: Leg, fill: FillReported, live: LiveOrder | None) -> ev.OrderFilled:
-    owner = live.order.strategy_id if live else EXTERNAL
-    givers = _givers(leg, owner, fill.quantity)
+def _closed(state: ShardState, leg: Leg, fill: FillReported, live: LiveOrder | None) -> ev.OrderFilled:
+    givers = _givers(state, leg, fill, live)
     fees = split(fill.fee, [quantity for _, quantity in givers])
     reason = _close_reason(live)
     shares = [
-        _closing_share(fill, position, quantity, fee, reason)
-        for (position, quantity), fee in zip(givers, fees, strict=True)
+        _share(holder, quantity, fee, holder.books.closed(fill.position_side, quantity, fill.price, fee), reason)
+        for (holder, quantity), fee in zip(givers, fees, strict=True)
     ]
     after = leg.books.closed(fill.position_side, fill.quantity, fill.price, fill.fee)
     return _event(leg, fill, live, after, tuple(shares))
 
 
-def _closing_share(
-    fill: FillReported, position: StrategyPosition, quantity: Decimal, fee: Decimal, reason: CloseReason
+def _holder(state: ShardState, leg: Leg, fill: FillReported, live: LiveOrder | None) -> StrategyPosition:
+    """The position that a fill belongs to, a new one if its strategy holds nothing."""
+    owner = live.order.strategy_id if live else EXTERNAL
+    return leg.strategies.get(owner) or StrategyPosition(
+        position_id=uuid_of(state.journal_id, str(state.shard), fill.symbol, fill.position_side, fill.trade_id),
+        strategy_id=owner,
+        symbol=fill.symbol,
+        side=fill.position_side,
+        signal_id=live.order.signal_id if live else "",
+        entry_order_id=fill.client_order_id,
+        opened_ms=fill.time_ms,
+    )
+
+
+def _share(
+    holder: StrategyPosition, quantity: Decimal, fee: Decimal, after: Books, reason: CloseReason | None
 ) -> ev.FillShare:
-    after = position.books.closed(fill.position_side, quantity, fill.price, fee)
     return ev.FillShare(
-        strategy_id=position.strategy_id,
-        position_id=position.position_id,
+        strategy_id=holder.strategy_id,
+        position_id=holder.position_id,
         quantity=quantity,
         fee=fee,
-        signal_id=position.signal_id,
-        opened_ms=position.opened_ms,
+        signal_id=holder.signal_id,
+        opened_ms=holder.opened_ms,
         after=after,
-        realized=after.realized - position.books.realized,
+        realized=after.realized - holder.books.realized,
         close_reason=reason,
     )
 
 
-def _givers(leg: Leg, owner: str, quantity: Decimal) -> list[tuple[StrategyPosition, Decimal]]:
-    """Who gives how much of a closing fill: the owner first, then ``external``, then the others in proportion."""
-    givers: list[tuple[StrategyPosition, Decimal]] = []
-    rest = quantity
-    for name in dict.fromkeys((owner, EXTERNAL)):
-        position = leg.strategies.get(name)
-        if position is not None and rest:
-            part = min(rest, position.quantity)
-            givers.append((position, part))
-            rest -= part
-    if rest:
-        others = [p for p in leg.strategies.values() if p.strategy_id not in (owner, EXTERNAL)]
-        parts = split(rest, [p.quantity for p in others])
-        givers += [(p, part) for p, part in zip(others, parts, strict=True) if part]
+def _givers(
+    state: ShardState, leg: Leg, fill: FillReported, live: LiveOrder | None
+) -> list[tuple[StrategyPosition, Decimal]]:
+    """Who gives how much of a closing fill: its owner all of it, or of a foreign one ``external`` what it holds.
+
+    The rest of a foreign fill falls to the others in proportion, in whole steps, for less could never be closed.
+    """
+    if live is not None:
+        return [(_holder(state, leg, fill, live), fill.quantity)]
+    instrument = state.instruments.get(fill.symbol)
+    step = instrument.step_size if instrument else ZERO
+    external = leg.strategies.get(EXTERNAL)
+    own = min(fill.quantity, external.quantity) if external else ZERO
+    givers = [(external, own)] if external else []
+    others = [held for held in leg.strategies.values() if held is not external and held.quantity > ZERO]
+    if fill.quantity > own:
+        parts = split_in_steps(fill.quantity - own, [held.quantity for held in others], step)
+        givers += [(held, part) for held, part in zip(others, parts, strict=True) if part]
     return givers
 
 
@@ -132,6 +136,8 @@ def _close_reason(live: LiveOrder | None) -> CloseReason:
             return CloseReason.STOP_LOSS
         case OrderPurpose.TAKE_PROFIT:
             return CloseReason.TAKE_PROFIT
+        case OrderPurpose.FLATTEN:
+            return CloseReason.EMERGENCY
         case _:
             return CloseReason.MANUAL
 
@@ -154,7 +160,7 @@ def _event(
         maker=fill.maker,
         before=leg.quantity,
         after=after,
-        opened_ms=leg.opened_ms if leg.quantity else fill.time_ms,
+        opened_ms=leg.opened_ms if leg.strategies else fill.time_ms,
         order_remaining=live.remaining - fill.quantity if live else ZERO,
         sequence=leg.sequence + 1,
         shares=shares,

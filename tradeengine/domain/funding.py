@@ -20,10 +20,11 @@ def decide_funding(state: ShardState, settled: FundingSettled) -> list[ev.AnyEve
     booked: list[ev.AnyEvent] = []
     for side in PositionSide:
         leg = state.leg(settled.symbol, side)
-        if leg is None or not leg.quantity:
+        if leg is None or leg.quantity <= 0:
             continue
         amount = funding_amount(side, leg.quantity, settled.mark_price, settled.rate)
-        holders = list(leg.strategies.values())
+        # Those that owe come first, so that what is left to share out never passes through nothing.
+        holders = sorted(leg.strategies.values(), key=lambda holder: holder.quantity >= 0)
         parts = split(amount, [holder.quantity for holder in holders])
         booked.append(
             ev.FundingBooked(

@@ -31,12 +31,15 @@ class Context(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         Account's equity in quote currency, unrealised P&L included.
     exposure
         Notional of all open positions of the account, in quote currency.
+    peak_equity
+        Highest equity so far, in quote currency.
     day_pnl
         Realised P&L less fees plus funding since 00:00 UTC, in quote currency.
     """
 
     mark_price: Decimal | None = None
     equity: Decimal | None = None
+    peak_equity: Decimal | None = None
     exposure: Decimal | None = None
     day_pnl: Decimal | None = None
 
@@ -73,6 +76,8 @@ class SignalReceived(Input, frozen=True, tag="signal"):
     ----------
     timestamp_ms
         The signal's own time.
+    price, current_price
+        Price that the strategy names (of a limit order, its limit), and the price that it saw.
     known
         Whether a decision about this id is already committed although it has left the memory.
     carried
@@ -88,6 +93,7 @@ class SignalReceived(Input, frozen=True, tag="signal"):
     strength: Strength = Strength.MEDIUM
     strategy_mode: StrategyMode = StrategyMode.DETERMINISTIC
     price: Decimal | None = None
+    current_price: Decimal | None = None
     quantity: Decimal | None = None
     quote_quantity: Decimal | None = None
     position_size_pct: Decimal | None = None
@@ -109,8 +115,13 @@ class SignalReceived(Input, frozen=True, tag="signal"):
 
     @property
     def key(self) -> str:
-        """What identifies the signal among all: strategies may number theirs alike."""
-        return signal_key(self.strategy_id, self.signal_id)
+        """What identifies the signal among all."""
+        return signal_key(self.strategy_id, self.symbol, self.signal_id)
+
+    @property
+    def reference_price(self) -> Decimal | None:
+        """The newest price known: the venue's, else the one that the strategy saw, else the one that it names."""
+        return self.context.mark_price or self.current_price or self.price
 
 
 class OrderReported(Input, frozen=True, tag="order"):
@@ -186,9 +197,9 @@ AnyInput = (
 )
 
 
-def signal_key(strategy_id: str, signal_id: str) -> str:
-    """Key of a decision: strategy and signal id."""
-    return f"{strategy_id}\x1f{signal_id}"
+def signal_key(strategy_id: str, symbol: str, signal_id: str) -> str:
+    """Key of a decision: strategies number theirs alike, and each symbol's signals are decided by the shard it has."""
+    return f"{strategy_id}\x1f{symbol}\x1f{signal_id}"
 
 
 def trade_key(symbol: str, trade_id: str) -> str:

@@ -1,9 +1,10 @@
 """Trading rules of one symbol."""
 
-from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
+from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, ROUND_HALF_UP, Decimal
 
 import msgspec
 
+from contracts.enums import Side
 from tradeengine.domain.money import ZERO, plain
 
 
@@ -32,6 +33,10 @@ class Instrument(msgspec.Struct, frozen=True):
     def round_price(self, price: Decimal) -> Decimal:
         """Nearest multiple of the tick; halves go up."""
         return _multiple(price, self.tick_size, ROUND_HALF_UP)
+
+    def limit_price(self, price: Decimal, side: Side) -> Decimal:
+        """Nearest multiple of the tick that is no worse for the order than the price asked for."""
+        return _multiple(price, self.tick_size, ROUND_FLOOR if side is Side.BUY else ROUND_CEILING)
 
     def quantity_limits(self, *, market: bool) -> tuple[Decimal, Decimal]:
         """Least and greatest quantity of an order, in the base asset; zero means no limit."""

@@ -51,7 +51,7 @@ def split(total: Decimal, weights: Sequence[Decimal]) -> list[Decimal]:
     total
         The sum to split, of either sign.
     weights
-        One weight a share, at least one, none negative, not all zero.
+        One weight a share, at least one, with a sum above zero; negative ones, if any, come first.
 
     Returns
     -------
@@ -65,6 +65,38 @@ def split(total: Decimal, weights: Sequence[Decimal]) -> list[Decimal]:
         shares.append(share)
         remaining -= share
         rest -= weight
+    return shares
+
+
+def split_in_steps(total: Decimal, weights: Sequence[Decimal], step: Decimal) -> list[Decimal]:
+    """Split a quantity in proportion to holdings, each share in whole steps and none above its holding.
+
+    Parameters
+    ----------
+    total
+        The quantity to split, at most the sum of the weights.
+    weights
+        One holding a share, none negative.
+    step
+        Least unit of a share; zero for none.
+
+    Returns
+    -------
+    list of Decimal
+        One share a weight. What flooring leaves goes to the holdings in order; what is less than a step, to the first
+        that have it.
+    """
+    exact = split(total, weights)
+    if not step:
+        return exact
+    shares = [share // step * step for share in exact]
+    rest = total - sum(shares, ZERO)
+    for unit in (step, ZERO):
+        for place, weight in enumerate(weights):
+            room = min(rest, weight - shares[place])
+            extra = room // unit * unit if unit else room
+            shares[place] += extra
+            rest -= extra
     return shares
 
 

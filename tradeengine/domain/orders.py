@@ -83,6 +83,8 @@ class LiveOrder(msgspec.Struct, kw_only=True):
     ----------
     cancelling, unwanted
         A cancel was planned; what still fills is to be closed at once, because its strategy asked to be out.
+    trades
+        Ids of the trades that have been booked for it.
     executed
         Quantity that the venue says it executed, once it has ended the order; fills up to it may still arrive.
     """
@@ -93,6 +95,7 @@ class LiveOrder(msgspec.Struct, kw_only=True):
     filled: Decimal = ZERO
     cancelling: bool = False
     unwanted: bool = False
+    trades: list[str] = []
     executed: Decimal | None = None
 
     @property

@@ -21,6 +21,8 @@ class StrategyPosition(msgspec.Struct, kw_only=True):
         Quantity that closing orders under way will take, and their client order ids.
     accumulations, last_open_ms
         How often, and when last, the strategy added to the open position; the opening itself counts for the time.
+    refused_ms
+        When the venue refused an order that the position needs; ``None`` once another one is planned.
     score
         Strength of the strongest signal that opened or added.
     """
@@ -37,6 +39,7 @@ class StrategyPosition(msgspec.Struct, kw_only=True):
     closing_orders: list[str] = []
     accumulations: int = 0
     last_open_ms: int = 0
+    refused_ms: int | None = None
     score: Decimal = ZERO
     terms: ProtectionTerms = ProtectionTerms()
     stop_price: Decimal | None = None
@@ -46,7 +49,7 @@ class StrategyPosition(msgspec.Struct, kw_only=True):
 
     @property
     def quantity(self) -> Decimal:
-        """Base asset held."""
+        """Base asset held; below zero when the strategy's orders took more than it held."""
         return self.books.quantity
 
     @property
@@ -73,6 +76,8 @@ class Leg(msgspec.Struct, kw_only=True):
         Quantity that opening orders under way may add.
     opening_orders
         Client order ids of these orders.
+    restoring_orders
+        Client order ids of orders that put back what strategies have overdrawn.
     """
 
     symbol: str
@@ -86,6 +91,7 @@ class Leg(msgspec.Struct, kw_only=True):
     sequence: int = 0
     pending: Decimal = ZERO
     opening_orders: list[str] = []
+    restoring_orders: list[str] = []
     strategies: dict[str, StrategyPosition] = {}
 
     @property
@@ -101,7 +107,7 @@ class Leg(msgspec.Struct, kw_only=True):
     @property
     def idle(self) -> bool:
         """Whether nothing is held and nothing is under way."""
-        return not self.books.quantity and not self.strategies and not self.opening_orders
+        return not (self.books.quantity or self.strategies or self.opening_orders or self.restoring_orders)
 
 
 def leg_key(symbol: str, side: PositionSide) -> str:

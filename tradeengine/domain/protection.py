@@ -9,7 +9,7 @@ from tradeengine.domain.instrument import Instrument
 from tradeengine.domain.money import ONE
 from tradeengine.domain.orders import OrderDraft
 from tradeengine.domain.position import StrategyPosition
-from tradeengine.domain.risk import approve_reducing, reducing_draft
+from tradeengine.domain.risk import approve_exempt, exempt_draft, market_parts
 from tradeengine.domain.state import ShardState
 
 REPLACED = "replaced"
@@ -45,7 +45,9 @@ def target_price(config: TradingConfig, position: StrategyPosition, instrument: 
         if fraction is None:
             return None
         wanted = position.books.entry_price * (ONE + position.side.sign * fraction)
-    return instrument.round_price(wanted)
+    price = instrument.round_price(wanted)
+    # A short that wants to double its stake waits for a price that never comes.
+    return price if price > 0 else None
 
 
 def plan(
@@ -120,7 +122,7 @@ def _plan_leg(
     if price is not None and quantity > 0:
         draft = _leg_draft(position, purpose, quantity, price)
         number = state.orders_planned + len(orders)
-        orders.append(ev.OrderPlanned(time_ms=time_ms, order=approve_reducing(state, draft, number, time_ms)))
+        orders.append(ev.OrderPlanned(time_ms=time_ms, order=approve_exempt(state, draft, number, time_ms)))
     if live and not live.cancelling:
         cancels.append(ev.CancelPlanned(time_ms=time_ms, client_order_id=live.order.client_order_id, why=REPLACED))
 
@@ -128,7 +130,7 @@ def _plan_leg(
 def _leg_draft(
     position: StrategyPosition, purpose: OrderPurpose, quantity: Decimal, price: Decimal | None = None
 ) -> OrderDraft:
-    return reducing_draft(
+    return exempt_draft(
         position.strategy_id,
         position.signal_id,
         position.symbol,
@@ -142,11 +144,15 @@ def _leg_draft(
 
 def flatten(state: ShardState, position: StrategyPosition, time_ms: int) -> list[ev.AnyEvent]:
     """Close at market what no closing order is after yet: the answer to a stop that cannot rest."""
-    quantity = state.instruments[position.symbol].floor_quantity(position.closable)
-    if quantity <= 0:
-        return []
-    draft = _leg_draft(position, OrderPurpose.CLOSE, quantity)
-    return [ev.OrderPlanned(time_ms=time_ms, order=approve_reducing(state, draft, state.orders_planned, time_ms))]
+    return [
+        ev.OrderPlanned(
+            time_ms=time_ms,
+            order=approve_exempt(
+                state, _leg_draft(position, OrderPurpose.FLATTEN, part), state.orders_planned + number, time_ms
+            ),
+        )
+        for number, part in enumerate(market_parts(state.instruments[position.symbol], position.closable))
+    ]
 
 
 def withdraw(state: ShardState, position: StrategyPosition, but: str, time_ms: int) -> list[ev.AnyEvent]:

@@ -18,6 +18,8 @@ _LETTER = {
     OrderPurpose.CLOSE: "c",
     OrderPurpose.STOP_LOSS: "s",
     OrderPurpose.TAKE_PROFIT: "t",
+    OrderPurpose.FLATTEN: "f",
+    OrderPurpose.RESTORE: "r",
 }
 
 
@@ -46,20 +48,20 @@ def approve_opening(
     ApprovedOrder or Refusal
         The order, perhaps cut down to what is left of the position limit.
     """
-    refusal = _account_limits(state, signal, draft, reference) or _stop_sides(draft, reference)
+    refusal = _losses(state, signal) or _stop_sides(draft, reference)
     if refusal is not None:
         return refusal
     cut = _cut_to_position_limit(state, leg, instrument, draft, reference)
     if isinstance(cut, Refusal):
         return cut
-    refusal = _filters(instrument, cut, reference)
+    refusal = _exposure(state, signal, cut, reference) or _filters(instrument, cut, reference)
     if refusal is not None:
         return refusal
     return _approve(state, cut, number, signal.time_ms)
 
 
-def approve_reducing(state: ShardState, draft: OrderDraft, number: int, time_ms: int) -> ApprovedOrder:
-    """Approve an order that can only reduce a position: no limit stands in its way."""
+def approve_exempt(state: ShardState, draft: OrderDraft, number: int, time_ms: int) -> ApprovedOrder:
+    """Approve an order that reduces a position, or puts back what was overdrawn: no limit stands in its way."""
     return _approve(state, draft, number, time_ms)
 
 
@@ -86,19 +88,24 @@ def _approve(state: ShardState, draft: OrderDraft, number: int, time_ms: int) ->
     )
 
 
-def _account_limits(
-    state: ShardState, signal: SignalReceived, draft: OrderDraft, reference: Decimal | None
-) -> Refusal | None:
+def _losses(state: ShardState, signal: SignalReceived) -> Refusal | None:
     config, context = state.config, signal.context
     limit = config.max_daily_loss_usd
     if limit is not None and context.day_pnl is not None and -context.day_pnl >= limit:
         return _refuse(Reason.DAILY_LOSS_LIMIT, f"lost {-context.day_pnl} today, the limit is {limit}")
     pct = config.max_drawdown_pct
-    if pct is not None and context.equity is not None and state.peak_equity > 0:
-        drawdown = 1 - context.equity / state.peak_equity
+    peak = max(state.peak_equity, context.peak_equity or 0)
+    if pct is not None and context.equity is not None and peak > 0:
+        drawdown = 1 - context.equity / peak
         if drawdown >= pct:
             return _refuse(Reason.DRAWDOWN_LIMIT, f"equity is {drawdown:.4f} below its peak, the limit is {pct}")
-    limit = config.max_exposure_usd
+    return None
+
+
+def _exposure(
+    state: ShardState, signal: SignalReceived, draft: OrderDraft, reference: Decimal | None
+) -> Refusal | None:
+    limit, context = state.config.max_exposure_usd, signal.context
     if limit is None:
         return None
     if reference is None or context.exposure is None:
@@ -154,7 +161,7 @@ def _filters(instrument: Instrument, draft: OrderDraft, reference: Decimal | Non
     return None
 
 
-def reducing_draft(
+def exempt_draft(
     strategy_id: str,
     signal_id: str,
     symbol: str,
@@ -164,14 +171,14 @@ def reducing_draft(
     trigger_price: Decimal | None = None,
     position_id: str | None = None,
 ) -> OrderDraft:
-    """Draft an order that reduces a position: a market order, or a stop or target with a trigger price."""
+    """Draft an order that no limit may stop: a market order, or a stop or target with a trigger price."""
     return OrderDraft(
         strategy_id=strategy_id,
         signal_id=signal_id,
         symbol=symbol,
         position_side=side,
         purpose=purpose,
-        kind=_REDUCING_KIND[purpose],
+        kind=_EXEMPT_KIND[purpose],
         quantity=quantity,
         trigger_price=trigger_price,
         terms=_NO_TERMS,
@@ -179,10 +186,24 @@ def reducing_draft(
     )
 
 
-_REDUCING_KIND = {
+def market_parts(instrument: Instrument, quantity: Decimal) -> list[Decimal]:
+    """Split a quantity into whole steps that the venue takes as market orders, none above its greatest one."""
+    _, most = instrument.quantity_limits(market=True)
+    rest = instrument.floor_quantity(quantity)
+    largest = instrument.floor_quantity(most) or rest
+    parts: list[Decimal] = []
+    while rest > 0:
+        parts.append(min(rest, largest))
+        rest -= parts[-1]
+    return parts
+
+
+_EXEMPT_KIND = {
     OrderPurpose.CLOSE: OrderKind.MARKET,
     OrderPurpose.STOP_LOSS: OrderKind.STOP_MARKET,
     OrderPurpose.TAKE_PROFIT: OrderKind.TAKE_PROFIT_MARKET,
+    OrderPurpose.FLATTEN: OrderKind.MARKET,
+    OrderPurpose.RESTORE: OrderKind.MARKET,
 }
 _NO_TERMS = ProtectionTerms()
 

@@ -19,8 +19,8 @@ from tradeengine.domain.instrument import Instrument
 from tradeengine.domain.money import ZERO
 from tradeengine.domain.orders import ApprovedOrder
 from tradeengine.domain.position import Leg, StrategyPosition
-from tradeengine.domain.risk import approve_opening, approve_reducing, reducing_draft
-from tradeengine.domain.sizing import draft_entry
+from tradeengine.domain.risk import approve_exempt, approve_opening, exempt_draft, market_parts
+from tradeengine.domain.sizing import draft_entry, quantity_of
 from tradeengine.domain.state import ShardState
 
 _OPENS = {Action.BUY: PositionSide.LONG, Action.SELL: PositionSide.SHORT}
@@ -109,8 +109,9 @@ def _resolve_opposite(state: ShardState, signal: SignalReceived, side: PositionS
     if policy is OppositeDirectionPolicy.FLIP and others:
         return _conflict(f"{opposite.key} is held by others too, it cannot be flipped")
     wanted = own.closable
-    if policy is OppositeDirectionPolicy.REDUCE and signal.quantity is not None:
-        wanted = min(wanted, signal.quantity)
+    if policy is OppositeDirectionPolicy.REDUCE:
+        sized = quantity_of(state.config, signal, signal.reference_price)
+        wanted = wanted if isinstance(sized, Refusal) else min(wanted, sized)
     return _closing_orders(state, signal, own, wanted, 0)
 
 
@@ -119,22 +120,27 @@ def _close(state: ShardState, signal: SignalReceived) -> list[ev.AnyEvent]:
     sides = (signal.position_side,) if signal.position_side else (PositionSide.LONG, PositionSide.SHORT)
     orders: list[ApprovedOrder] = []
     cancels: list[ev.AnyEvent] = []
-    busy = False
+    busy = small = False
     for side in sides:
         leg = state.leg(signal.symbol, side)
         if leg is None:
             continue
         cancels += _cancel_entries(state, leg, signal)
         own = leg.strategies.get(signal.strategy_id)
-        if own is None:
+        if own is None or own.quantity <= ZERO:
             continue
         wanted = min(own.closable, signal.quantity or own.closable)
         placed = _closing_orders(state, signal, own, wanted, len(orders))
-        busy = busy or not placed
+        busy = busy or own.closable <= ZERO
+        small = small or (own.closable > ZERO and not placed)
         orders += placed
     if orders or cancels:
         return _accepted(signal, orders) + cancels
-    if busy:
+    if small:
+        least = state.instruments[signal.symbol].step_size
+        detail = f"less than a step of {least} is to be closed"
+        refusal = Refusal(Reason.BELOW_MIN_QUANTITY, RejectionSource.SIZING, detail)
+    elif busy:
         refusal = Refusal(Reason.ALREADY_CLOSING, RejectionSource.CONFLICT, "a closing order is under way")
     else:
         held = f"{signal.strategy_id} holds nothing of {signal.symbol} {signal.position_side or ''}".rstrip()
@@ -155,13 +161,9 @@ def _closing_orders(
     state: ShardState, signal: SignalReceived, own: StrategyPosition, wanted: Decimal, planned: int
 ) -> list[ApprovedOrder]:
     """Market orders that close a quantity, as many as the exchange's greatest order size asks for."""
-    instrument = state.instruments[own.symbol]
-    _, most = instrument.quantity_limits(market=True)
-    rest = instrument.floor_quantity(wanted)
     orders: list[ApprovedOrder] = []
-    while rest > ZERO:
-        part = min(rest, instrument.floor_quantity(most) or rest)
-        draft = reducing_draft(
+    for part in market_parts(state.instruments[own.symbol], wanted):
+        draft = exempt_draft(
             own.strategy_id,
             signal.signal_id,
             own.symbol,
@@ -171,8 +173,7 @@ def _closing_orders(
             position_id=own.position_id,
         )
         number = state.orders_planned + planned + len(orders)
-        orders.append(approve_reducing(state, draft, number, signal.time_ms))
-        rest -= part
+        orders.append(approve_exempt(state, draft, number, signal.time_ms))
     return orders
 
 
@@ -185,6 +186,7 @@ def _accepted(signal: SignalReceived, orders: list[ApprovedOrder], detail: str |
         action=signal.action,
         outcome=Outcome.ACCEPTED,
         detail=detail,
+        ahead_ms=_ahead(signal),
         orders=tuple([order.client_order_id for order in orders]),
     )
     return [decision, *[ev.OrderPlanned(time_ms=signal.time_ms, order=order) for order in orders]]
@@ -205,7 +207,12 @@ def _decision(signal: SignalReceived, outcome: Outcome, refusal: Refusal | None 
         reason=refusal.reason if refusal else None,
         source=refusal.source if refusal else None,
         detail=refusal.detail if refusal else None,
+        ahead_ms=_ahead(signal),
     )
+
+
+def _ahead(signal: SignalReceived) -> int | None:
+    return signal.timestamp_ms if signal.timestamp_ms > signal.time_ms else None
 
 
 def _invalid(reason: Reason, detail: str) -> Refusal:

@@ -45,7 +45,7 @@ def order_kind(signal: SignalReceived, side: PositionSide) -> OrderKind | Refusa
             return _refuse(Reason.CONTRADICTORY_TRIGGER, detail)
         return plain
     if direction is None:
-        present = signal.context.mark_price or signal.price
+        present = signal.reference_price
         if present is None or signal.conditional_price is None:
             return _refuse(Reason.NO_REFERENCE_PRICE, "without conditional_direction the present price must be known")
         direction = TriggerDirection.ABOVE if signal.conditional_price > present else TriggerDirection.BELOW
@@ -70,10 +70,10 @@ def draft_entry(
         return kind
     price = trigger = None
     if kind.priced:
-        wanted = signal.target_price or signal.price
+        wanted = signal.target_price or signal.price or signal.current_price
         if wanted is None:
             return _refuse(Reason.MISSING_LIMIT_PRICE, f"a {signal.order_type} order needs target_price or price")
-        price = instrument.round_price(wanted)
+        price = instrument.limit_price(wanted, side.opening)
     if kind.conditional:
         wanted = signal.conditional_price or (signal.target_price if not kind.priced else None)
         if wanted is None:
@@ -82,8 +82,8 @@ def draft_entry(
     for value in (price, trigger):
         if value is not None and not instrument.price_in_range(value):
             return _refuse(Reason.PRICE_OUT_OF_RANGE, f"{value} is outside the prices that {signal.symbol} trades at")
-    reference = price or trigger or signal.context.mark_price or signal.price
-    quantity = _quantity(config, signal, reference)
+    reference = price or trigger or signal.reference_price
+    quantity = quantity_of(config, signal, reference)
     if isinstance(quantity, Refusal):
         return quantity
     timeout = signal.conditional_timeout_s
@@ -105,7 +105,14 @@ def draft_entry(
     return draft, reference
 
 
-def _quantity(config: TradingConfig, signal: SignalReceived, reference: Decimal | None) -> Decimal | Refusal:
+def quantity_of(config: TradingConfig, signal: SignalReceived, reference: Decimal | None) -> Decimal | Refusal:
+    """How much a signal asks for, base asset, before any rounding: the first size that it gives, else the configured.
+
+    Parameters
+    ----------
+    reference
+        Price that turns money into quantity.
+    """
     if signal.quantity is not None:
         return signal.quantity
     context = signal.context

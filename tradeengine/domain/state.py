@@ -18,6 +18,11 @@ DAY_MS = 86_400_000
 MEMORY_ENTRIES = 50_000
 """Most decisions (and trades) that a shard keeps in memory; older ones are looked up among the committed ones."""
 
+MAX_AHEAD = 1_000
+"""Most strategies that a shard remembers future times of; beyond that one time holds for all."""
+
+EVERY_STRATEGY = ""
+
 
 class Totals(msgspec.Struct):
     """Sums over everything that the shard ever booked, in quote currency; fees positive, funding received positive.
@@ -54,6 +59,8 @@ class ShardState(msgspec.Struct, kw_only=True):
         Memory of decisions: signal key to the time of the decision, oldest first.
     forgotten_ms
         Decisions before this time may have left the memory; 0 while it is complete.
+    ahead
+        Latest time, per strategy, of signals that were decided well before that time came.
     trades
         Memory of booked trades: ``symbol:trade id`` to time, oldest first.
     """
@@ -68,6 +75,7 @@ class ShardState(msgspec.Struct, kw_only=True):
     orders_planned: int = 0
     decided: dict[str, int] = {}
     forgotten_ms: int = 0
+    ahead: dict[str, int] = {}
     trades: dict[str, int] = {}
     totals: Totals = msgspec.field(default_factory=Totals)
     peak_equity: Decimal = ZERO
@@ -76,13 +84,26 @@ class ShardState(msgspec.Struct, kw_only=True):
         """Exchange position of a symbol and side, if anything is held or under way there."""
         return self.legs.get(leg_key(symbol, side))
 
+    @property
+    def waits_for_time(self) -> bool:
+        """Whether the passing of time may call for something: an order has a deadline, or something was refused."""
+        return any(live.order.expires_ms is not None for live in self.orders.values()) or any(
+            position.refused_ms is not None or position.quantity < ZERO
+            for leg in self.legs.values()
+            for position in leg.strategies.values()
+        )
+
     def needs_lookup(self, signal: SignalReceived) -> bool:
         """Whether the memory alone cannot tell if this signal was decided before.
 
-        A first copy cannot have been decided before its own timestamp, give or take the lead that is allowed.
+        A first copy cannot have been decided before its own timestamp, give or take the lead that is allowed, unless
+        its strategy is known to date signals ahead.
         """
+        if not self.forgotten_ms or signal.key in self.decided:
+            return False
         earliest = signal.timestamp_ms - self.config.max_signal_lead_ms
-        return earliest < self.forgotten_ms and signal.key not in self.decided
+        ahead = max(self.ahead.get(signal.strategy_id, 0), self.ahead.get(EVERY_STRATEGY, 0))
+        return earliest < self.forgotten_ms or signal.timestamp_ms <= ahead
 
     def canonical(self) -> bytes:
         """Canonical JSON of the whole state: equal states give equal bytes.

@@ -37,7 +37,7 @@ class Record(msgspec.Struct, frozen=True):
     def decision_keys(self) -> list[str]:
         """Keys of the signals that this record decides for the first time."""
         return [
-            signal_key(event.strategy_id, event.signal_id)
+            signal_key(event.strategy_id, event.symbol, event.signal_id)
             for event in self.events()
             if isinstance(event, SignalDecided) and event.outcome is not Outcome.DUPLICATE
         ]

@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from tradeengine.domain.books import Books
-from tradeengine.domain.money import QUANTUM, ZERO, average, plain
+from tradeengine.domain.money import QUANTUM, average, plain
 
 
 def percent(part: Decimal, whole: Decimal) -> Decimal | None:
@@ -31,6 +31,6 @@ def seconds(ms: int) -> Decimal:
     return Decimal(ms).scaleb(-3)
 
 
-def is_first(entry_quantity: Decimal, quantity: Decimal) -> bool:
-    """Whether an opening of ``quantity`` is the first of a position that has now opened ``entry_quantity`` in all."""
-    return entry_quantity - quantity == ZERO
+def is_first(books: Books, quantity: Decimal) -> bool:
+    """Whether a fill of ``quantity`` is the first of a position that has these books after it."""
+    return books.entry_quantity + books.exit_quantity == quantity

@@ -62,12 +62,12 @@ def _columns(text: str) -> dict[str, Kind]:
 
 DECISIONS = Table(
     "decisions",
-    key=("signal_id", "strategy_id"),
+    key=("signal_id", "strategy_id", "symbol"),
     columns=_columns(
         """
         signal_id strategy_id symbol action outcome reason source detail orders:json duplicates:integer
         confidence:decimal strength strategy_mode order_type time_in_force position_side timeframe
-        price:decimal quantity:decimal quote_quantity:decimal position_size_pct:decimal
+        price:decimal current_price:decimal quantity:decimal quote_quantity:decimal position_size_pct:decimal
         stop_loss:decimal take_profit:decimal stop_loss_pct:decimal take_profit_pct:decimal
         target_price:decimal conditional_price:decimal conditional_direction conditional_timeout_s:integer
         mark_price:decimal signal_time:time decided_at:time last_duplicate_at:time metadata:json

@@ -62,9 +62,9 @@ class Meter:
             if planned is not None:
                 self._metrics.order_filled_after((event.time_ms - planned) / 1000)
         for share in event.shares:
-            if event.opening and share.after.entry_quantity == share.quantity:
+            if share.after.entry_quantity + share.after.exit_quantity == share.quantity:
                 self._metrics.position_opened(event.symbol, event.position_side, self._exchange)
-            elif not event.opening and not share.after.quantity:
+            elif not share.after.quantity:
                 self._closed(event, share)
 
     def _closed(self, event: OrderFilled, share: FillShare) -> None:

@@ -10,21 +10,20 @@ from tradeengine.projection.rows.source import Source
 from tradeengine.projection.tables import DECISIONS
 
 
-def decision_key(strategy_id: str, signal_id: str) -> Key:
+def decision_key(strategy_id: str, symbol: str, signal_id: str) -> Key:
     """Key of a signal's row."""
-    return (signal_id, strategy_id)
+    return (signal_id, strategy_id, symbol)
 
 
 def decided(source: Source, event: SignalDecided) -> list[Change]:
     """A first copy makes the row; every later one is counted there."""
-    key = decision_key(event.strategy_id, event.signal_id)
+    key = decision_key(event.strategy_id, event.symbol, event.signal_id)
     if event.outcome is Outcome.DUPLICATE:
         return [
             Amend(table=DECISIONS.name, key=key, amounts={"duplicates": 1}),
             Patch(DECISIONS.name, key, {"last_duplicate_at": event.time_ms}),
         ]
     values: dict[str, Any] = {
-        "symbol": event.symbol,
         "action": event.action,
         "outcome": event.outcome,
         "reason": event.reason,
@@ -51,6 +50,7 @@ def _asked(signal: SignalReceived) -> dict[str, Any]:
         "position_side": signal.position_side,
         "timeframe": signal.timeframe,
         "price": signal.price,
+        "current_price": signal.current_price,
         "quantity": signal.quantity,
         "quote_quantity": signal.quote_quantity,
         "position_size_pct": signal.position_size_pct,

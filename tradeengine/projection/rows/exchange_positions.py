@@ -25,12 +25,12 @@ def filled(source: Source, event: OrderFilled) -> list[Change]:
     if books.quantity:
         # A closed position keeps the average that it had last.
         values["weighted_avg_price"] = books.entry_price
-    if not event.before:
+    if event.sequence == 1:
         values |= {
             "symbol": event.symbol,
             "side": event.position_side,
-            "contributing_strategies": [share.strategy_id for share in event.shares],
-            "total_contributions": len(event.shares),
+            "contributing_strategies": [share.strategy_id for share in event.shares if event.opening],
+            "total_contributions": len(event.shares) if event.opening else 0,
             **source.origin,
         }
         return [Put(EXCHANGE_POSITIONS.name, key, values)]
@@ -39,13 +39,15 @@ def filled(source: Source, event: OrderFilled) -> list[Change]:
 
 def _contributors(event: OrderFilled, key: tuple[str]) -> list[Change]:
     name = "contributing_strategies"
-    if not event.opening:
-        gone = [share.strategy_id for share in event.shares if not share.after.quantity]
-        return [Amend(table=EXCHANGE_POSITIONS.name, key=key, removed={name: strategy}) for strategy in gone]
     one: dict[str, Decimal | int] = {"total_contributions": 1}
+    opened = event.shares if event.opening else ()
+    gone = [share.strategy_id for share in event.shares if share.after.quantity <= 0]
     return [
-        Amend(table=EXCHANGE_POSITIONS.name, key=key, amounts=one, appended={name: share.strategy_id})
-        for share in event.shares
+        *[
+            Amend(table=EXCHANGE_POSITIONS.name, key=key, amounts=one, appended={name: share.strategy_id})
+            for share in opened
+        ],
+        *[Amend(table=EXCHANGE_POSITIONS.name, key=key, removed={name: strategy}) for strategy in gone],
     ]
 
 

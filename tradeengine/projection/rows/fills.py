@@ -45,11 +45,11 @@ def _fill(source: Source, event: OrderFilled, share: FillShare) -> Change:
 
 
 def _contribution(source: Source, event: OrderFilled, share: FillShare) -> list[Change]:
-    if event.opening:
-        return [_opened(source, event, share)]
+    changes: list[Change] = [_opened(source, event, share)] if event.opening else []
     if share.after.quantity or share.close_reason is None:
-        return []
+        return changes
     return [
+        *changes,
         CloseContributions(
             position_id=share.position_id,
             position_side=event.position_side,
@@ -57,7 +57,7 @@ def _contribution(source: Source, event: OrderFilled, share: FillShare) -> list[
             exit_value=share.after.exit_value,
             exit_time=event.time_ms,
             close_reason=share.close_reason,
-        )
+        ),
     ]
 
 

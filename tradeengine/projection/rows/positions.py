@@ -19,10 +19,10 @@ def filled(source: Source, event: OrderFilled, share: FillShare) -> list[Change]
     key = (share.position_id,)
     position = _position(event, share)
     strategy_position = _strategy_position(event, share)
-    if event.opening and is_first(share.after.entry_quantity, share.quantity):
-        position |= _new_position(source, event, share)
-        strategy_position |= _new_strategy_position(source, event, share)
-        metadata = Reference(DECISIONS.name, decision_key(share.strategy_id, share.signal_id), "metadata")
+    if is_first(share.after, share.quantity):
+        position = _new_position(source, event, share) | position
+        strategy_position = _new_strategy_position(source, event, share) | strategy_position
+        metadata = Reference(DECISIONS.name, decision_key(share.strategy_id, event.symbol, share.signal_id), "metadata")
         return [
             Put(POSITIONS.name, key, position, {"metadata": metadata}),
             Put(STRATEGY_POSITIONS.name, key, strategy_position, {"strategy_metadata": metadata}),
@@ -76,7 +76,7 @@ def _position(event: OrderFilled, share: FillShare) -> dict[str, Any]:
         "pnl_after_fees": books.net,
         "updated_at": event.time_ms,
     }
-    if not event.opening:
+    if closed or not event.opening:
         values |= {
             "exit_price": exit_average(books),
             "exit_order_id": event.client_order_id,
@@ -101,8 +101,8 @@ def _new_position(source: Source, event: OrderFilled, share: FillShare) -> dict[
         "entry_time": share.opened_ms,
         "exchange_position_id": leg_key(event.symbol, event.position_side),
         "entry_order_id": event.client_order_id,
-        "entry_trade_ids": [event.trade_id],
-        "exit_trade_ids": [],
+        "entry_trade_ids": [event.trade_id] if event.opening else [],
+        "exit_trade_ids": [] if event.opening else [event.trade_id],
         "created_at": event.time_ms,
         **source.origin,
     }
@@ -120,7 +120,7 @@ def _strategy_position(event: OrderFilled, share: FillShare) -> dict[str, Any]:
         "funding_total": books.funding,
         "updated_at": event.time_ms,
     }
-    if not event.opening:
+    if not event.opening or not books.quantity:
         values |= {
             "exit_quantity": books.exit_quantity,
             "exit_price": exit_average(books),

@@ -1,0 +1,46 @@
+"""Overdraft: orders of a strategy took more of an exchange position than the strategy's share.
+
+No venue can tie a strategy's close, stop and target together on a shared leg, so two of them may fill before the cancel
+of the second arrives. What they took too much is the strategy's own debt: nobody else's share shrinks for it. The
+strategy's quantity is below zero until a market order of its own has put the missing quantity back.
+"""
+
+from decimal import Decimal
+
+from contracts.enums import OrderPurpose
+from tradeengine.domain import events as ev
+from tradeengine.domain.money import ZERO
+from tradeengine.domain.position import Leg, StrategyPosition
+from tradeengine.domain.risk import approve_exempt, exempt_draft
+from tradeengine.domain.state import ShardState
+
+
+def put_back(state: ShardState, leg: Leg, position: StrategyPosition, time_ms: int) -> list[ev.AnyEvent]:
+    """Plan the order that puts back what is overdrawn and not under way yet.
+
+    A quantity above the venue's greatest market order is put back in parts, one after the other.
+    """
+    instrument = state.instruments.get(position.symbol)
+    if instrument is None:
+        return []
+    # A leg below zero waits for the report of an opening that it has seen the closing of.
+    missing = min(leg.quantity, ZERO) - position.quantity - _under_way(state, leg, position.strategy_id)
+    _, most = instrument.quantity_limits(market=True)
+    quantity = instrument.floor_quantity(min(missing, most) if most else missing)
+    if quantity <= ZERO:
+        return []
+    draft = exempt_draft(
+        position.strategy_id,
+        position.signal_id,
+        position.symbol,
+        position.side,
+        OrderPurpose.RESTORE,
+        quantity,
+        position_id=position.position_id,
+    )
+    return [ev.OrderPlanned(time_ms=time_ms, order=approve_exempt(state, draft, state.orders_planned, time_ms))]
+
+
+def _under_way(state: ShardState, leg: Leg, strategy_id: str) -> Decimal:
+    orders = [state.orders[order_id] for order_id in leg.restoring_orders]
+    return sum((live.remaining for live in orders if live.order.strategy_id == strategy_id), ZERO)
