@@ -4,7 +4,6 @@ from collections.abc import Callable
 from decimal import Decimal, localcontext
 
 from contracts.enums import OrderPurpose
-from contracts.signal import EXTERNAL
 from tradeengine.domain.books import Books
 from tradeengine.domain.money import MONEY, ZERO
 from tradeengine.domain.orders import LiveOrder
@@ -73,7 +72,6 @@ def check_overdraft(state: ShardState, leg: Leg, position: StrategyPosition) -> 
     """What is overdrawn is under way back, or is tried again later; nothing else of the strategy reduces the leg."""
     if position.quantity > 0:
         return
-    assert position.strategy_id != EXTERNAL
     assert all(
         state.orders[order_id].cancelling or state.orders[order_id].status.terminal
         for order_id in position.reducing_orders

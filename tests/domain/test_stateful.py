@@ -199,7 +199,7 @@ class Shard(RuleBasedStateMachine):
             # Whatever the owner holds: nobody else's share is touched.
             assert not shared
         else:
-            assert shared == max(ZERO, fill.quantity - before.get(EXTERNAL, ZERO))
+            assert shared == max(ZERO, fill.quantity - max(ZERO, before.get(EXTERNAL, ZERO)))
             self.mixed = self.mixed or shared > 0
         assert filled.before + (fill.quantity if filled.opening else -fill.quantity) == filled.after.quantity
 

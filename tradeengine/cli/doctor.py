@@ -6,23 +6,23 @@ import sys
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
-import nats
 import typer
 from nats.errors import Error as NatsError
 from rich.table import Table
+from rich.text import Text
 
 from shared.clock import SystemClock
-from shared.errors import ConfigError, EngineError
+from shared.errors import ConfigError, EngineError, RetrySafe
 from shared.settings import Embedded, Settings
 from tradeengine import __version__
 from tradeengine.cli.base import EXIT_CONFIG, EXIT_FAILURE, out
+from tradeengine.cli.broker import connected, reason_of
 from tradeengine.cli.options import ConfigFile
 from tradeengine.journal.sqlite import SqliteJournal
 from tradeengine.runtime.files import data_folder, journal_file
 from tradeengine.runtime.nats_server import find_binary
 
 _OLDEST_NOW_MS = 1_767_225_600_000
-_CONNECT_S = 3
 
 
 class Finding(NamedTuple):
@@ -117,16 +117,12 @@ async def _nats(settings: Settings) -> Finding:
         except ConfigError as error:
             return Finding("nats", "failed" if settings.nats_embedded is Embedded.ON else "note", str(error))
     try:
-        client = await nats.connect(
-            settings.nats_url, connect_timeout=_CONNECT_S, allow_reconnect=False, max_reconnect_attempts=0
-        )
-        try:
+        async with connected(settings.nats_url) as client:
             info = await client.jetstream().account_info()
-        finally:
-            await client.close()
+    except RetrySafe as error:
+        return Finding("nats", "failed", str(error))
     except (NatsError, OSError, TimeoutError) as error:
-        reason = str(error) or type(error).__name__
-        return Finding("nats", "failed", f"NATS_URL does not answer with JetStream ({reason}): start it with -js")
+        return Finding("nats", "failed", f"JetStream does not answer ({reason_of(error)}): start the server with -js")
     return Finding("nats", "ok", f"JetStream answers: {info.streams} streams")
 
 
@@ -139,7 +135,7 @@ def _print(findings: list[Finding]) -> None:
     table.add_column("verdict")
     table.add_column("what was found", overflow="fold")
     for check, verdict, text in findings:
-        table.add_row(check, f"[{_STYLE[verdict]}]{verdict}[/]", text.replace("[", r"\["))
+        table.add_row(check, Text(verdict, _STYLE[verdict]), Text(text))
     out.print(table)
 
 
@@ -148,5 +144,5 @@ def _print_settings(settings: Settings) -> None:
     for column in ("name", "value", "source"):
         table.add_column(column, overflow="fold")
     for row in settings.describe():
-        table.add_row(row.name, row.value.replace("[", r"\["), row.source)
+        table.add_row(row.name, Text(row.value), Text(row.source))
     out.print(table)

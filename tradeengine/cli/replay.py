@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from tradeengine.cli.base import EXIT_FAILURE, err, progress, say
+from tradeengine.cli.base import EXIT_FAILURE, progress, say
 from tradeengine.journal.sqlite import SqliteJournal
 from tradeengine.runtime import replay as core
 from tradeengine.runtime.files import journal_file
@@ -28,8 +28,9 @@ def replay(store: Store) -> None:
             say(f"  shard {shard}  state {digest}")
         return
     found = result.difference
-    err.print(f"[bold red]first difference[/] shard {found.shard}, record {found.sequence}, input {found.entry}")
-    err.print(f"  input    {found.input}\n  recorded {found.recorded}\n  decided  {found.decided}", highlight=False)
+    say(f"first difference: shard {found.shard}, record {found.sequence}, input {found.entry}")
+    for name, text in (("input", found.input), ("recorded", found.recorded), ("decided", found.decided)):
+        say(f"  {name:<8} {text}")
     raise typer.Exit(EXIT_FAILURE)
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated, BinaryIO
 
 import httpx
-import nats
 import typer
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
@@ -16,7 +15,8 @@ from contracts.signal import Signal
 from contracts.subjects import signal_subject
 from shared.errors import ConfigError, EngineError, RetrySafe
 from tradeengine.cli.base import EXIT_FAILURE, Commands, progress, say, warn
-from tradeengine.cli.options import parse_files
+from tradeengine.cli.broker import connected, reason_of
+from tradeengine.cli.options import check_address, parse_files
 from tradeengine.runtime.demo.presets import BAR_STRATEGIES
 from tradeengine.runtime.demo.signals import write_example_signals
 from tradeengine.runtime.signal_files import SignalLine, read_signal_lines
@@ -68,6 +68,12 @@ def send(
         raise typer.BadParameter("--http needs the trader key", param_hint="--key")
     if http_url is None and nats_url is None:
         raise typer.BadParameter("name where to send to: --nats URL or --http URL", param_hint="--nats")
+    if key is not None and not (key.isascii() and key.isprintable()):
+        raise typer.BadParameter("a key has ASCII characters only", param_hint="--key")
+    if http_url is not None:
+        check_address(http_url, "--http", "http", "https")
+    for server in (nats_url or "").split(",") if http_url is None else ():
+        check_address(server.strip(), "--nats", "nats", "tls", "ws", "wss")
     sent, invalid = asyncio.run(_send(source, nats_url, http_url, key or ""))
     say(f"{sent} sent, {invalid} left out")
     if invalid:
@@ -115,11 +121,7 @@ async def _send(source: str, nats_url: str | None, http_url: str | None, key: st
 
 
 async def _by_nats(stack: AsyncExitStack, url: str) -> Send:
-    try:
-        client = await nats.connect(url, connect_timeout=5, allow_reconnect=False)
-    except (NatsError, OSError, TimeoutError) as error:
-        raise RetrySafe(f"NATS at {url} does not answer: {_said(error)}; is the engine running?") from None
-    stack.push_async_callback(client.close)
+    client = await stack.enter_async_context(connected(url))
     jetstream = client.jetstream(timeout=_TIMEOUT_S, publish_async_max_pending=_IN_FLIGHT * 2)
 
     async def send_batch(lines: list[SignalLine]) -> None:
@@ -130,17 +132,18 @@ async def _by_nats(stack: AsyncExitStack, url: str) -> Send:
 
 
 async def _publish(jetstream: JetStreamContext, lines: list[SignalLine]) -> None:
-    acknowledged = [
-        await jetstream.publish_async(
-            signal_subject(_signal(line).symbol), line.raw, headers={"Nats-Msg-Id": _message_id(_signal(line))}
-        )
-        for line in lines
-    ]
     try:
+        acknowledged = [
+            await jetstream.publish_async(
+                signal_subject(_signal(line).symbol), line.raw, headers={"Nats-Msg-Id": _message_id(_signal(line))}
+            )
+            for line in lines
+        ]
         await asyncio.wait_for(asyncio.gather(*acknowledged), _TIMEOUT_S)
     except (NatsError, TimeoutError) as error:
         raise RetrySafe(
-            f"line {lines[0].number} and following: the broker did not store them ({_said(error)}); send the file again"
+            f"line {lines[0].number} and following: the broker did not store them ({reason_of(error)}); "
+            "is the engine running? Send the file again"
         ) from None
 
 
@@ -163,10 +166,6 @@ async def _by_http(stack: AsyncExitStack, url: str, key: str) -> Send:
             raise EngineError(f"{url} refused line {lines[0].number} and following: {answer.status_code} {answer.text}")
 
     return send_batch
-
-
-def _said(error: Exception) -> str:
-    return str(error) or type(error).__name__
 
 
 def _signal(line: SignalLine) -> Signal:

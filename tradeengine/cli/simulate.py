@@ -10,11 +10,12 @@ from typing import Annotated, Any
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from contracts.enums import Outcome
 from contracts.signal import Signal
 from shared.clock import SystemClock
-from shared.errors import ConfigError
+from shared.errors import ConfigError, EngineError
 from shared.settings import Settings
 from tradeengine.cli.base import out, progress, say, warn
 from tradeengine.cli.options import ConfigFile, SymbolsFile, load_instruments, parse_files
@@ -24,7 +25,7 @@ from tradeengine.projection.projector import Projector
 from tradeengine.projection.sqlite import SqliteReadModel
 from tradeengine.runtime.backtest import Backtest, SymbolFeed
 from tradeengine.runtime.bars import read_bars, read_funding
-from tradeengine.runtime.files import data_folder, journal_file, read_model_file
+from tradeengine.runtime.files import journal_file, read_model_file
 from tradeengine.runtime.signal_files import park, read_signal_lines
 from tradeengine.runtime.simulation_result import ResultCollector, result_document
 from tradeengine.runtime.trading_config import trading_config
@@ -43,7 +44,10 @@ def _decimal(value: str) -> Decimal:
 
 
 def simulate(
-    prices: Annotated[list[str], typer.Option(metavar="SYMBOL=FILE", help="CSV of bars; once for each symbol.")],
+    prices: Annotated[
+        list[str],
+        typer.Option(metavar="SYMBOL=FILE", help="CSV with time,open,high,low,close; once for each symbol."),
+    ],
     signals: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="JSON Lines file of signals.")],
     store: Annotated[Path, typer.Option(file_okay=False, help="Folder for journal and read model; made anew.")],
     result: Annotated[Path, typer.Option(dir_okay=False, metavar="OUT.json", help="Where the result is written.")],
@@ -53,7 +57,7 @@ def simulate(
         Decimal, typer.Option(parser=_decimal, help="Basis points that market orders are moved against themselves.")
     ] = Decimal(0),
     funding: Annotated[
-        list[str] | None, typer.Option(metavar="SYMBOL=FILE", help="CSV of funding rates; once for each symbol.")
+        list[str] | None, typer.Option(metavar="SYMBOL=FILE", help="CSV with time,funding_rate; once for each symbol.")
     ] = None,
     equity: Annotated[Decimal, typer.Option(parser=_decimal, help="Equity at the start, in quote currency.")] = Decimal(
         10_000
@@ -63,11 +67,12 @@ def simulate(
 ) -> None:
     """Run signals over recorded prices in virtual time: the live chain, the same result every time.
 
-    A market order fills at the open of the first bar that starts at or after its signal; a limit at its price or a
-    better open; stops and targets at their trigger or the open beyond it, the stop first. Funding is paid on the
-    notional at the open of the bar that starts at its time.
+    A market order fills at the open of the first bar that starts at or after it.
+    A limit order fills at its price, or at the open if that is better.
+    A stop or target fills at its trigger, or at the open beyond it; the stop first.
+    Funding is paid on the notional at the open of the bar that starts then.
     """
-    if equity <= 0 or not equity.is_finite():
+    if not equity.is_finite() or equity <= 0:
         raise typer.BadParameter(f"{equity} is not above zero", param_hint="--equity")
     bars = parse_files(prices, "--prices")
     rates = parse_files(funding or [], "--funding")
@@ -78,10 +83,10 @@ def simulate(
     book = PaperBook(maker_fee=maker_fee, taker_fee=taker_fee, slippage_bps=slippage_bps, instruments=rules)
     _clear(store)
     sent = _read_signals(signals, store)
-    document = asyncio.run(_simulate(settings, bars, rates, rules, book, equity, sent, store))
-    result.parent.mkdir(parents=True, exist_ok=True)
-    result.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    _print_summary(document, result)
+    document, played = asyncio.run(_simulate(settings, bars, rates, rules, book, equity, sent, store))
+    _write(result, json.dumps(document, indent=1) + "\n")
+    _print_summary(document, played)
+    say(f"result: {result}")
 
 
 def _instruments(bars: Mapping[str, Path], symbols: Path | None) -> list[Instrument]:
@@ -95,13 +100,16 @@ def _instruments(bars: Mapping[str, Path], symbols: Path | None) -> list[Instrum
 
 def _clear(store: Path) -> None:
     """Make the folder empty, if nothing but a former simulation is in it."""
-    data_folder(store)
-    if any(store.iterdir()):
-        if not (store / _MARKER).exists():
-            raise ConfigError(f"{store} is not empty and holds no simulation: name an empty or a new folder")
-        shutil.rmtree(store)
-        store.mkdir()
-    (store / _MARKER).write_text('{"made_by": "tradeengine simulate"}\n', encoding="utf-8")
+    try:
+        store.mkdir(parents=True, exist_ok=True)
+        if any(store.iterdir()):
+            if not (store / _MARKER).exists():
+                raise ConfigError(f"{store} is not empty and holds no simulation: name an empty or a new folder")
+            shutil.rmtree(store)
+            store.mkdir()
+        (store / _MARKER).write_text('{"made_by": "tradeengine simulate"}\n', encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{store} cannot be written: {error.strerror}; name another --store") from error
 
 
 def _read_signals(path: Path, store: Path) -> list[Signal]:
@@ -130,7 +138,12 @@ async def _simulate(
     equity: Decimal,
     signals: Sequence[Signal],
     store: Path,
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], int]:
+    """The result, and how many bars were played."""
+    feeds = [
+        SymbolFeed(symbol, read_bars(path), read_funding(rates[symbol]) if symbol in rates else ())
+        for symbol, path in bars.items()
+    ]
     journal = SqliteJournal(journal_file(store), durable=False)
     clock = SystemClock()
     read_model = SqliteReadModel(read_model_file(store), venue="paper", clock=clock)
@@ -139,10 +152,6 @@ async def _simulate(
     projector = Projector(journal, read_model, clock, range(settings.shards))
     await projector.start()
     collector = ResultCollector()
-    feeds = [
-        SymbolFeed(symbol, read_bars(path), read_funding(rates[symbol]) if symbol in rates else ())
-        for symbol, path in bars.items()
-    ]
     backtest = Backtest(
         feeds=feeds,
         signals=signals,
@@ -159,6 +168,8 @@ async def _simulate(
             total = sum(_count_lines(path) for path in bars.values())
             task = shown.add_task("simulating", total=total)
             played = await backtest.run(lambda count: shown.advance(task, count))
+        for symbol, count in backtest.unpriced.items():
+            warn(f"{rates[symbol]}: {count} settlements are not paid, because no bar of {symbol} starts at their time")
         await projector.catch_up()
         document = await result_document(
             collector, read_model, backtest.account, backtest.clock.now_ms(), await journal.digest()
@@ -167,8 +178,15 @@ async def _simulate(
         await projector.stop()
         await read_model.close()
         await journal.close()
-    document["bars"] = played
-    return document
+    return document, played
+
+
+def _write(result: Path, text: str) -> None:
+    try:
+        result.parent.mkdir(parents=True, exist_ok=True)
+        result.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise EngineError(f"{result} cannot be written: {error.strerror}; name another --result") from error
 
 
 def _count_lines(path: Path) -> int:
@@ -176,7 +194,7 @@ def _count_lines(path: Path) -> int:
         return max(sum(1 for _ in stream) - 1, 0)
 
 
-def _print_summary(document: Mapping[str, Any], result: Path) -> None:
+def _print_summary(document: Mapping[str, Any], played: int) -> None:
     outcomes = Table(title="Signals", title_justify="left")
     outcomes.add_column("outcome")
     outcomes.add_column("reason")
@@ -195,10 +213,9 @@ def _print_summary(document: Mapping[str, Any], result: Path) -> None:
         totals.add_row(name, value)
     out.print(totals)
     say(
-        f"{document['bars']} bars, {len(document['orders'])} orders, {len(document['fills'])} fills; "
+        f"{played} bars, {len(document['orders'])} orders, {len(document['fills'])} fills; "
         f"journal {document['journal_sha256']}"
     )
-    say(f"result: {result}")
 
 
 def _strategy_table(document: Mapping[str, Any]) -> Table:
@@ -214,5 +231,5 @@ def _strategy_table(document: Mapping[str, Any]) -> Table:
         row[2] += Decimal(fill["realized_pnl"])
         row[3] += Decimal(fill["fee"])
     for strategy, (positions, fills, realized, fees) in sorted(rows.items()):
-        table.add_row(strategy, str(positions), str(fills), f"{realized:,.2f}", f"{fees:,.2f}")
+        table.add_row(Text(strategy), str(positions), str(fills), f"{realized:,.2f}", f"{fees:,.2f}")
     return table

@@ -119,8 +119,8 @@ def _givers(
     instrument = state.instruments.get(fill.symbol)
     step = instrument.step_size if instrument else ZERO
     external = leg.strategies.get(EXTERNAL)
-    own = min(fill.quantity, external.quantity) if external else ZERO
-    givers = [(external, own)] if external else []
+    own = min(fill.quantity, max(external.quantity, ZERO)) if external else ZERO
+    givers = [(external, own)] if external and own else []
     others = [held for held in leg.strategies.values() if held is not external and held.quantity > ZERO]
     if fill.quantity > own:
         parts = split_in_steps(fill.quantity - own, [held.quantity for held in others], step)

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from contracts.signal import Signal
 from contracts.subjects import shard_of
-from contracts.values import to_millis
+from contracts.values import from_millis, to_millis
 from shared.clock import ManualClock
 from tradeengine.domain.config import TradingConfig
 from tradeengine.domain.ids import shard_in
@@ -27,12 +27,16 @@ from tradeengine.runtime.account import Account
 from tradeengine.runtime.bars import FundingRate
 from tradeengine.runtime.committer import Committer
 from tradeengine.runtime.gateway import Gateway
-from tradeengine.runtime.shard import CommitListener, Shard, SignalBatch
+from tradeengine.runtime.inbox import SignalBatch
+from tradeengine.runtime.shard import CommitListener, Shard
 from tradeengine.venue.base import Report
 from tradeengine.venue.paper.bar import Bar
 from tradeengine.venue.paper.book import PaperBook
 
 JOURNAL_ID = "backtest"
+
+SETTLEMENT_DELAY_MS = 1_000
+"""How long after its hour an exchange may record a settlement, milliseconds."""
 
 Progress = Callable[[int], None]
 
@@ -50,22 +54,18 @@ class SymbolFeed:
         self.symbol = symbol
         self._bars: Iterator[Bar] = iter(bars)
         self._funding: Iterator[FundingRate] = iter(funding)
+        self._settlement = next(self._funding, None)
         self.bar = next(self._bars, None)
-        self.settlement = next(self._funding, None)
+        self.unpriced = 0
 
     @property
     def next_ms(self) -> int | None:
-        """Time of the next bar or settlement, ``None`` at the end."""
-        times = [item.time_ms for item in (self.bar, self.settlement) if item is not None]
-        return min(times, default=None)
+        """Time of the next bar, ``None`` at the end."""
+        return None if self.bar is None else self.bar.time_ms
 
-    def take_settlement(self, now_ms: int) -> FundingRate | None:
-        """The settlement that is due, if one is."""
-        due = self.settlement
-        if due is None or due.time_ms > now_ms:
-            return None
-        self.settlement = next(self._funding, None)
-        return due
+    def opening(self, now_ms: int) -> Decimal | None:
+        """Open of the bar that starts now and has not been taken yet, if one does."""
+        return self.bar.open if self.bar is not None and self.bar.time_ms == now_ms else None
 
     def take_bar(self, now_ms: int) -> Bar | None:
         """The bar that starts now, if one does."""
@@ -75,14 +75,39 @@ class SymbolFeed:
         self.bar = next(self._bars, None)
         return bar
 
+    def take_rates(self, start_ms: int | None) -> list[Decimal]:
+        """Rates that are settled when a bar starts.
+
+        Earlier ones that no bar started with have no price to be paid on: they are left out and counted in
+        ``unpriced``.
+
+        Parameters
+        ----------
+        start_ms
+            Start of the bar, milliseconds since 1970 UTC; ``None`` when there are no more bars.
+        """
+        rates: list[Decimal] = []
+        while (due := self._settlement) is not None:
+            if start_ms is not None and due.time_ms >= start_ms + SETTLEMENT_DELAY_MS:
+                break
+            if start_ms is not None and due.time_ms >= start_ms:
+                rates.append(due.rate)
+            else:
+                self.unpriced += 1
+            self._settlement = next(self._funding, None)
+        return rates
+
 
 class BookVenue:
     """The paper book as a venue in virtual time: what an order causes is reported before the call returns."""
 
     name = "paper"
 
-    def __init__(self, book: PaperBook, clock: ManualClock, sink: Callable[[Report], None]) -> None:
+    def __init__(
+        self, book: PaperBook, feeds: Sequence[SymbolFeed], clock: ManualClock, sink: Callable[[Report], None]
+    ) -> None:
         self._book = book
+        self._feeds = {feed.symbol: feed for feed in feeds}
         self._clock = clock
         self._sink = sink
 
@@ -98,8 +123,10 @@ class BookVenue:
         return ()
 
     def mark_price(self, symbol: str) -> Decimal | None:
-        """Last price of the bars that have been played."""
-        return self._book.last_price(symbol)
+        """Open of the bar that starts now, else the last price of the bars that have been played."""
+        feed = self._feeds.get(symbol)
+        opening = feed.opening(self._clock.now_ms()) if feed is not None else None
+        return opening or self._book.last_price(symbol)
 
     async def place(self, order: ApprovedOrder) -> None:
         """Place an order in the book."""
@@ -156,7 +183,7 @@ class Backtest:
         self._config = config
         self._reports: deque[Report] = deque()
         self._records: deque[Record] = deque()
-        venue = BookVenue(book, self.clock, self._reports.append)
+        venue = BookVenue(book, self._feeds, self.clock, self._reports.append)
         self.account = Account(equity, venue.mark_price)
         committer = Committer(journal, self.clock)
         self._shards = [
@@ -175,6 +202,11 @@ class Backtest:
             Gateway(lambda shard=shard: shard.state, venue, self.clock, self._reports.append)  # type: ignore[misc]
             for shard in self._shards
         ]
+
+    @property
+    def unpriced(self) -> dict[str, int]:
+        """Per symbol: funding settlements that were not paid, because no bar started at their time."""
+        return {feed.symbol: feed.unpriced for feed in self._feeds if feed.unpriced}
 
     @property
     def states(self) -> list[ShardState]:
@@ -200,18 +232,20 @@ class Backtest:
         while (now := self._next_ms()) is not None:
             self.clock.set(now)
             await self._expire(now)
-            while self._signals and to_millis(self._signals[0].timestamp) <= now:
+            while self._signals and _decided_ms(self._signals[0]) <= now:
                 await self._decide(self._signals.popleft())
             for feed in self._feeds:
                 bars = await self._play(feed, now)
                 played += bars
                 progress(bars)
+        for feed in self._feeds:
+            feed.take_rates(None)
         return played
 
     def _next_ms(self) -> int | None:
         times = [time for feed in self._feeds if (time := feed.next_ms) is not None]
         if self._signals:
-            times.append(to_millis(self._signals[0].timestamp))
+            times.append(_decided_ms(self._signals[0]))
         return min(times, default=None)
 
     async def _prepare(self, now: int) -> None:
@@ -241,15 +275,13 @@ class Backtest:
         await self._settle()
 
     async def _play(self, feed: SymbolFeed, now: int) -> int:
-        """Funding that is due first, on what is held into it, then the bar that starts now."""
+        """Funding first, on what is held into the bar that starts now, then the bar itself."""
         bar = feed.take_bar(now)
-        while (settlement := feed.take_settlement(now)) is not None:
-            price = bar.open if bar is not None else self._book.last_price(feed.symbol)
-            if price is not None:
-                self._reports.append(self._book.settle_funding(feed.symbol, settlement.rate, price, now))
-                await self._settle()
         if bar is None:
             return 0
+        for rate in feed.take_rates(now):
+            self._reports.append(self._book.settle_funding(feed.symbol, rate, bar.open, now))
+            await self._settle()
         self._book.start_bar(feed.symbol, bar)
         while reports := self._book.next_execution(feed.symbol):
             self._reports.extend(reports)
@@ -274,3 +306,9 @@ class Backtest:
             assert shard is not None, "in a backtest every order is the engine's own"  # noqa: S101
             return shard
         return shard_of(report.symbol, len(self._shards))
+
+
+def _decided_ms(signal: Signal) -> int:
+    """First whole millisecond that is not before the signal: none is decided in a bar that started before it."""
+    millis = to_millis(signal.timestamp)
+    return millis if from_millis(millis) == signal.timestamp else millis + 1

@@ -1,13 +1,14 @@
 """Replay: decide the journal's inputs again with today's code and compare."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
+from shared.errors import EngineError
 from tradeengine.domain.decide import step
 from tradeengine.domain.state import ShardState
 from tradeengine.journal.base import Journal
-from tradeengine.journal.record import Entry
+from tradeengine.journal.record import Entry, Record
 from tradeengine.runtime.recovery import PAGE
 
 Progress = Callable[[int], None]
@@ -48,12 +49,17 @@ async def replay(journal: Journal, progress: Progress = lambda records: None) ->
     ----------
     progress
         Called with the number of records decided since the last call.
+
+    Raises
+    ------
+    EngineError
+        If a record cannot be read.
     """
     records = inputs = 0
     digests: dict[int, str] = {}
     for shard in await journal.shards():
         state, sequence = ShardState(shard=shard), 0
-        while page := await journal.read(shard, after=sequence, limit=PAGE):
+        while page := await _page(journal, shard, sequence):
             for record in page:
                 for index, entry in enumerate(record.entries):
                     found = _difference(state, shard, record.sequence, index, entry)
@@ -65,6 +71,16 @@ async def replay(journal: Journal, progress: Progress = lambda records: None) ->
             progress(len(page))
         digests[shard] = state.digest()
     return ReplayResult(records, inputs, digests)
+
+
+async def _page(journal: Journal, shard: int, after: int) -> Sequence[Record]:
+    try:
+        return await journal.read(shard, after=after, limit=PAGE)
+    except msgspec.MsgspecError as error:
+        raise EngineError(
+            f"shard {shard}: a record after {after} cannot be read ({error}): the journal is damaged, or a newer "
+            "version wrote it"
+        ) from error
 
 
 def _difference(state: ShardState, shard: int, sequence: int, index: int, entry: Entry) -> Difference | None:

@@ -83,13 +83,13 @@ async def result_document(
     summary = account.summary(now_ms)
     return {
         "decisions": collector.decisions,
-        "orders": await _rows(read_model, "orders", "created_at"),
+        "orders": await _rows(read_model, "orders", "created_at", "order_id"),
         "fills": collector.fills,
-        "strategy_positions": await _rows(read_model, "strategy_positions", "entry_time"),
-        "contributions": await _rows(read_model, "position_contributions", "contribution_time"),
+        "strategy_positions": await _rows(read_model, "strategy_positions", "entry_time", "strategy_position_id"),
+        "contributions": await _rows(read_model, "position_contributions", "contribution_time", "contribution_id"),
         "exchange_positions": [
             {**row, **_value(row, account)}
-            for row in await _rows(read_model, "exchange_positions", "exchange_position_key")
+            for row in await _rows(read_model, "exchange_positions", "exchange_position_key", "exchange_position_key")
         ],
         "totals": {name: text(summary[name]) for name in _TOTALS},
         "journal_sha256": journal_digest,
@@ -108,7 +108,7 @@ def _value(row: Mapping[str, Any], account: Account) -> dict[str, str]:
     return {"unrealized_pnl": "0"}
 
 
-async def _rows(read_model: SqliteReadModel, table: str, sort: str) -> list[dict[str, Any]]:
+async def _rows(read_model: SqliteReadModel, table: str, sort: str, identity: str) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     cursor: str | None = None
     while True:
@@ -116,7 +116,9 @@ async def _rows(read_model: SqliteReadModel, table: str, sort: str) -> list[dict
         rows += page.rows
         cursor = page.next_cursor
         if cursor is None:
-            return rows
+            # The read model orders what happened at one time by when it was projected, which no two runs do alike.
+            # Order ids are numbered: the longer is the later one.
+            return sorted(rows, key=lambda r: (r[sort], r["shard"], r["sequence"], len(r[identity]), r[identity]))
 
 
 def text(value: Decimal) -> str:
