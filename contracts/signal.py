@@ -44,6 +44,19 @@ TIMEFRAMES = ("tick", "1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8
 _DECODER = msgspec.json.Decoder(float_hook=Decimal)
 
 
+CARRIED = (
+    "source",
+    "strategy",
+    "decision_id",
+    "rationale",
+    "indicators",
+    "llm_reasoning",
+    "metadata",
+    "meta",
+)
+"""Fields that travel with a signal without deciding anything."""
+
+
 class InvalidSignal(ValueError):
     """The bytes are no valid signal; the text says what is wrong where."""
 
@@ -143,7 +156,7 @@ class Signal(BaseModel):
 
     def carried(self) -> dict[str, Any]:
         """What travels with the signal to events and records without deciding anything."""
-        named = {name: value for name in _CARRIED if (value := getattr(self, name)) is not None}
+        named = {name: value for name in CARRIED if (value := getattr(self, name)) is not None}
         return {**self.unknown, **named}
 
     @classmethod
@@ -238,16 +251,6 @@ def _check_all(values: Iterable[Any], levels: int) -> None:
 
 _SCALARS = (int, float, Decimal, datetime, type(None))
 _DEFAULTED = frozenset(name for name, field in Signal.model_fields.items() if not field.is_required()) | {"id"}
-_CARRIED = (
-    "source",
-    "strategy",
-    "decision_id",
-    "rationale",
-    "indicators",
-    "llm_reasoning",
-    "metadata",
-    "meta",
-)
 
 
 def _summary(error: ValidationError) -> str:

@@ -96,6 +96,8 @@ class Metrics:
         self._duplicate = self._counter("signals_duplicate", "Signals that were decided before.")
         self._rejected = self._counter("signals_rejected", "Signals refused, by reason.", ("reason",))
         self._risk = self._counter("risk_rejections", "Signals that risk refused, by reason.", ("reason",))
+        self._checks = self._counter("risk_checks", "Checks of opening signals by risk.", ("check", "result"))
+        self._unknown = self._counter("signals_unknown_fields", "Fields of signals that the contract does not name.")
         self._nats = self._counter("nats_messages_processed", "NATS messages, by what became of them.", ("status",))
 
     def _make_order_metrics(self) -> None:
@@ -131,6 +133,14 @@ class Metrics:
             self._rejected.labels(reason).inc()
             if source is RejectionSource.RISK:
                 self._risk.labels(reason).inc()
+
+    def risk_checked(self, check: str, *, passed: bool) -> None:
+        """Risk held an opening signal against one of its rules."""
+        self._checks.labels(check, "passed" if passed else "failed").inc()
+
+    def unknown_fields(self, count: int) -> None:
+        """A signal brought fields that the contract does not name."""
+        self._unknown.inc(count)
 
     def signal_invalid(self, count: int = 1) -> None:
         """Messages came that are no valid signals."""

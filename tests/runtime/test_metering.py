@@ -115,3 +115,23 @@ def test_a_fault_in_the_metrics_does_not_reach_the_shard(monkeypatch: pytest.Mon
     Meter(metrics, "paper").observe(world.cut())
 
     assert value(metrics, "signals_received_total") == 1
+
+
+def test_risk_checks_are_counted_up_to_the_first_that_fails() -> None:
+    world = RecordedWorld(max_exposure_usd="100")
+    world.signal(quantity="1", mark="50", exposure="0")
+    world.signal(quantity="3", mark="50", exposure="0")
+    world.signal("close", "B")
+    metrics = metered(world)
+
+    for check in ("daily_loss", "drawdown", "stop_side", "position_size"):
+        assert value(metrics, "risk_checks_total", check=check, result="passed") == 2
+    assert value(metrics, "risk_checks_total", check="exposure", result="passed") == 1
+    assert value(metrics, "risk_checks_total", check="exposure", result="failed") == 1
+
+
+def test_unknown_fields_are_counted() -> None:
+    world = RecordedWorld()
+    world.signal(quantity="1", carried={"rationale": "why not", "colour": "red", "shape": "round"})
+
+    assert value(metered(world), "signals_unknown_fields_total") == 2

@@ -22,6 +22,15 @@ _LETTER = {
     OrderPurpose.RESTORE: "r",
 }
 
+RISK_CHECKS = {
+    "daily_loss": (Reason.DAILY_LOSS_LIMIT,),
+    "drawdown": (Reason.DRAWDOWN_LIMIT,),
+    "stop_side": (Reason.STOP_WRONG_SIDE, Reason.TARGET_WRONG_SIDE),
+    "position_size": (Reason.POSITION_LIMIT, Reason.NO_REFERENCE_PRICE),
+    "exposure": (Reason.EXPOSURE_LIMIT,),
+}
+"""Checks of an opening order in the order in which they are made, each with the reasons that it refuses for."""
+
 
 def approve_opening(
     state: ShardState,

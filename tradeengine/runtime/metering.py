@@ -4,11 +4,13 @@ from decimal import localcontext
 
 import structlog
 
-from contracts.enums import OrderKind, OrderStatus
+from contracts.enums import Action, OrderKind, OrderStatus, Outcome, RejectionSource
+from contracts.signal import CARRIED
 from shared.metrics import ClosedPosition, Metrics
 from tradeengine.domain.events import AnyEvent, FillShare, OrderEnded, OrderFilled, OrderPlanned, SignalDecided
 from tradeengine.domain.inputs import SignalReceived
 from tradeengine.domain.money import MONEY, average
+from tradeengine.domain.risk import RISK_CHECKS
 from tradeengine.journal.record import Record
 
 log = structlog.get_logger(__name__)
@@ -34,7 +36,7 @@ class Meter:
             with localcontext(MONEY):
                 for entry in record.entries:
                     if isinstance(entry.input, SignalReceived):
-                        self._metrics.signal_received()
+                        self._received(entry.input)
                     for event in entry.events:
                         self._take(event)
         except Exception:
@@ -45,6 +47,7 @@ class Meter:
         match event:
             case SignalDecided():
                 self._metrics.signal_decided(event.outcome, event.reason, event.source)
+                self._risk_checks(event)
             case OrderPlanned() if event.order.kind is OrderKind.MARKET:
                 # Other orders wait for a price, and how long says nothing about execution.
                 self._planned_ms[event.order.client_order_id] = event.time_ms
@@ -53,6 +56,25 @@ class Meter:
             case OrderEnded():
                 self._ended(event)
             case _:
+                return
+
+    def _received(self, signal: SignalReceived) -> None:
+        self._metrics.signal_received()
+        unknown = signal.carried.keys() - CARRIED
+        if unknown:
+            self._metrics.unknown_fields(len(unknown))
+
+    def _risk_checks(self, event: SignalDecided) -> None:
+        """Risk checks in a fixed order and stops at the first that fails, so the outcome tells what was checked."""
+        refused = event.outcome is Outcome.REJECTED
+        if event.action not in (Action.BUY, Action.SELL) or (refused and event.source is not RejectionSource.RISK):
+            return
+        if not refused and event.outcome is not Outcome.ACCEPTED:
+            return
+        for check, reasons in RISK_CHECKS.items():
+            failed = refused and event.reason in reasons
+            self._metrics.risk_checked(check, passed=not failed)
+            if failed:
                 return
 
     def _filled(self, event: OrderFilled) -> None:
