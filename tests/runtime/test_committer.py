@@ -2,34 +2,17 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 
 import pytest
 
 from shared.clock import ManualClock
 from shared.errors import Fenced, OutcomeUnknown, RetrySafe
-from tests.support.records import signal_records
+from tests.support.journals import FaultyJournal, GatedJournal
+from tests.support.records import RecordedWorld, signal_records
 from tradeengine.journal.memory import MemoryJournal
 from tradeengine.journal.record import Record
 from tradeengine.runtime.committer import Committer
-
-
-class FaultyJournal(MemoryJournal):
-    """The journal in memory, with faults before or after a number of its appends."""
-
-    def __init__(self, *faults: tuple[str, Exception]) -> None:
-        super().__init__()
-        self.faults = list(faults)
-        self.appends: list[int] = []
-
-    async def append(self, records: Sequence[Record]) -> None:
-        await asyncio.sleep(0)
-        self.appends.append(len(records))
-        when, error = self.faults.pop(0) if self.faults else ("", None)
-        if when == "before" and error:
-            raise error
-        await super().append(records)
-        if when == "after" and error:
-            raise error
 
 
 def committer(journal: MemoryJournal, on_commit: Callable[[float, int], None] = lambda s, n: None) -> Committer:
@@ -113,3 +96,76 @@ async def test_a_close_tells_who_waits_that_the_outcome_is_unknown() -> None:
     assert [type(result) for result in results] == [OutcomeUnknown, OutcomeUnknown]
     with pytest.raises(OutcomeUnknown):
         await subject.commit(signal_records(1)[0])
+
+
+async def test_what_a_signal_carries_does_not_make_an_own_record_anothers() -> None:
+    world = RecordedWorld()
+    world.signal("hold", carried={"rsi": Decimal("31.5"), "bands": [Decimal("1.0"), 2.5, None], "at": (1, 2)})
+    record = world.cut()
+    journal = FaultyJournal(("after", OutcomeUnknown("connection lost")))
+    await committer(journal).commit(record)
+    assert journal.appends == [1]
+    assert (await journal.read(0))[0] != record, "it comes back with other types"
+
+
+async def test_a_store_that_fails_in_an_unexpected_way_is_told_and_the_next_record_is_served() -> None:
+    journal = FaultyJournal(("before", MemoryError("no memory")))
+    subject = committer(journal)
+    first, second = signal_records(2)
+    with pytest.raises(OutcomeUnknown, match="MemoryError: no memory"):
+        await asyncio.wait_for(subject.commit(first), 5)
+    troubles = [subject.trouble]
+    for record in (first, second):
+        await subject.commit(record)
+        troubles.append(subject.trouble)
+    assert troubles == ["MemoryError: no memory", None, None]
+    assert await journal.last_sequence(0) == 2
+
+
+async def test_the_records_behind_an_unexpected_failure_are_appended() -> None:
+    journal = GatedJournal(("before", TypeError("a defect")))
+    subject = committer(journal)
+    records = [signal_records(1, shard=shard)[0] for shard in range(3)]
+    first = asyncio.ensure_future(subject.commit(records[0]))
+    await asyncio.sleep(0)
+    others = [asyncio.ensure_future(subject.commit(record)) for record in records[1:]]
+    await asyncio.sleep(0)
+    journal.takes.set()
+    results = await asyncio.gather(first, *others, return_exceptions=True)
+    assert [type(result) for result in results] == [OutcomeUnknown, type(None), type(None)]
+    assert await journal.shards() == [1, 2]
+
+
+async def test_a_shard_that_begins_anew_is_no_trouble_of_the_store() -> None:
+    subject = committer(FaultyJournal(("before", MemoryError("no memory"))))
+    with pytest.raises(OutcomeUnknown):
+        await subject.commit(signal_records(1)[0])
+    await subject.settle(0)
+    assert subject.trouble is None
+
+
+async def test_a_record_whose_shard_stopped_waiting_is_under_way_until_it_has_landed() -> None:
+    journal = GatedJournal()
+    subject = committer(journal)
+    waiting = asyncio.ensure_future(subject.commit(signal_records(1)[0]))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    settled = asyncio.ensure_future(subject.settle(0))
+    await asyncio.wait([waiting])
+    assert not settled.done()
+    await subject.settle(1)
+    journal.takes.set()
+    await settled
+    assert await journal.last_sequence(0) == 1
+
+
+async def test_a_shard_whose_last_record_was_fenced_while_nobody_waited_does_not_begin_anew() -> None:
+    journal = GatedJournal()
+    subject = committer(journal)
+    waiting = asyncio.ensure_future(subject.commit(signal_records(1, tag="ours")[0]))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await MemoryJournal.append(journal, signal_records(1, tag="theirs"))
+    journal.takes.set()
+    with pytest.raises(Fenced):
+        await subject.settle(0)

@@ -8,8 +8,9 @@ import pytest
 
 from contracts.enums import Outcome, PositionSide, Reason, RejectionSource
 from contracts.subjects import shard_of
-from shared.errors import ConfigError, Fenced
+from shared.errors import ConfigError, Fenced, OutcomeUnknown
 from tests.support.engines import CLOCK, eventually, make_signal, paper_venue, running_engine, send
+from tests.support.journals import GatedJournal
 from tradeengine.domain import signals as decisions
 from tradeengine.domain.config import TradingConfig
 from tradeengine.domain.inputs import TimeAdvanced
@@ -204,3 +205,30 @@ async def test_a_configuration_that_changed_is_recorded_and_replayed() -> None:
         (decided,) = await send(engine, make_signal("buy", "A", quantity="0.01"))
         assert decided.reason is Reason.LOW_CONFIDENCE
     assert (await replay(journal)).difference is None
+
+
+async def test_a_shard_that_is_loaded_again_is_left_out_of_views_and_stays_in_the_account() -> None:
+    journal = GatedJournal()
+    journal.takes.set()
+    async with running_engine(journal, config=TradingConfig(max_exposure_usd=Decimal(60_000))) as engine:
+        await open_position(engine, "A", "1")
+        await settled(engine)
+        shard = shard_of("BTCUSDT", engine.shards)
+        other = next(symbol for symbol in ("ETHUSDT", "SOLUSDT") if shard_of(symbol, engine.shards) != shard)
+        journal.gives.clear()
+        journal.faults = [("before", MemoryError("no memory"))]
+        with pytest.raises(OutcomeUnknown):
+            await send(engine, make_signal("hold", "A", signal_id="again"))
+        assert "MemoryError" in (engine.trouble or "")
+        await eventually(lambda: len(engine.states) == engine.shards - 1, "the shard to be dropped")
+
+        assert engine.account.exposure() == 50_000
+        (decided,) = await send(engine, make_signal("buy", "B", symbol=other, quote_quantity="20000"))
+        assert decided.reason is Reason.EXPOSURE_LIMIT, "the shard that is away counts"
+
+        journal.gives.set()
+        await eventually(lambda: engine.trouble is None, "the shard to be loaded")
+        assert len(engine.states) == engine.shards
+        (decided,) = await send(engine, make_signal("hold", "A", signal_id="again"))
+        assert decided.outcome is Outcome.HELD
+        assert held(engine, "A") == 1

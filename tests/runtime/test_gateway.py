@@ -1,6 +1,6 @@
 """The gateway: an order leaves once, and its outcome becomes known whatever happens to the answer."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 
 import pytest
@@ -9,9 +9,11 @@ from contracts.enums import OrderStatus
 from shared.clock import ManualClock
 from shared.errors import OutcomeUnknown, Rejected, RetrySafe
 from tests.support.builders import T0, World, fill_of
+from tradeengine.domain.config import TradingConfig
 from tradeengine.domain.inputs import OrderReported
 from tradeengine.domain.instrument import Instrument
-from tradeengine.domain.orders import ApprovedOrder, LiveOrder
+from tradeengine.domain.money import ZERO
+from tradeengine.domain.orders import ApprovedOrder
 from tradeengine.runtime.gateway import NEVER_ARRIVED, Gateway
 from tradeengine.venue.base import Report, ReportSink
 
@@ -21,7 +23,14 @@ class LossyVenue:
 
     name = "lossy"
 
-    def __init__(self, *faults: tuple[str, Exception] | None, unanswered: int = 0, hidden: int = 0) -> None:
+    def __init__(
+        self,
+        *faults: tuple[str, Exception] | None,
+        unanswered: int = 0,
+        hidden: int = 0,
+        before_place: Callable[[ApprovedOrder], object] = lambda order: None,
+    ) -> None:
+        self.before_place = before_place
         self.faults = list(faults)
         self.unanswered = unanswered
         self.hidden = hidden
@@ -42,6 +51,7 @@ class LossyVenue:
         return None
 
     async def place(self, order: ApprovedOrder) -> None:
+        self.before_place(order)
         self._call(self.executed, order)
 
     async def cancel(self, order: ApprovedOrder) -> None:
@@ -69,23 +79,49 @@ class LossyVenue:
 
 
 @pytest.fixture
-def order() -> ApprovedOrder:
-    return World().order("buy", "A", quantity="0.1")
+def world() -> World:
+    return World()
 
 
-def gateway(venue: LossyVenue, reports: list[Report], clock: ManualClock | None = None) -> Gateway:
-    return Gateway(lambda: World().state, venue, clock or ManualClock(T0), reports.append, settle_s=2)
+@pytest.fixture
+def order(world: World) -> ApprovedOrder:
+    return world.order("buy", "A", quantity="0.1")
 
 
-async def test_a_refused_order_is_reported_rejected_with_the_reason(order: ApprovedOrder) -> None:
-    reports: list[Report] = []
-    await gateway(LossyVenue(("before", Rejected("no margin"))), reports).execute(order, cancel=False)
+GatewayMaker = Callable[..., Gateway]
+
+
+@pytest.fixture
+def gateway(world: World) -> GatewayMaker:
+    def make(venue: LossyVenue, reports: list[Report], clock: ManualClock | None = None) -> Gateway:
+        return Gateway(lambda: world.state, venue, clock or ManualClock(T0), reports.append, settle_s=2)
+
+    return make
+
+
+def ended(reports: Sequence[Report]) -> tuple[OrderStatus, str | None]:
+    """How the order ended that the only report is about."""
     (report,) = reports
     assert isinstance(report, OrderReported)
-    assert (report.status, report.reason) == (OrderStatus.REJECTED, "no margin")
+    return report.status, report.reason
 
 
-async def test_an_order_that_surely_did_not_arrive_is_sent_again(order: ApprovedOrder) -> None:
+async def sent(subject: Gateway) -> None:
+    """Let a gateway send all that it has queued."""
+    while subject.waiting:
+        order, cancel = subject._queue.get_nowait()
+        await subject.execute(order, cancel=cancel)
+
+
+async def test_a_refused_order_is_reported_rejected_with_the_reason(
+    gateway: GatewayMaker, order: ApprovedOrder
+) -> None:
+    reports: list[Report] = []
+    await gateway(LossyVenue(("before", Rejected("no margin"))), reports).execute(order, cancel=False)
+    assert ended(reports) == (OrderStatus.REJECTED, "no margin")
+
+
+async def test_an_order_that_surely_did_not_arrive_is_sent_again(gateway: GatewayMaker, order: ApprovedOrder) -> None:
     venue = LossyVenue(("before", RetrySafe("refused")), ("before", RetrySafe("refused")))
     reports: list[Report] = []
     await gateway(venue, reports).execute(order, cancel=False)
@@ -94,7 +130,9 @@ async def test_an_order_that_surely_did_not_arrive_is_sent_again(order: Approved
 
 
 @pytest.mark.parametrize("hidden", [0, 3])
-async def test_an_order_whose_answer_was_lost_is_found_and_never_sent_twice(order: ApprovedOrder, hidden: int) -> None:
+async def test_an_order_whose_answer_was_lost_is_found_and_never_sent_twice(
+    gateway: GatewayMaker, order: ApprovedOrder, hidden: int
+) -> None:
     venue = LossyVenue(("after", OutcomeUnknown("timeout")), unanswered=2, hidden=hidden)
     reports: list[Report] = []
     await gateway(venue, reports).execute(order, cancel=False)
@@ -102,59 +140,174 @@ async def test_an_order_whose_answer_was_lost_is_found_and_never_sent_twice(orde
     assert [type(report).__name__ for report in reports] == ["FillReported"]
 
 
-async def test_an_order_that_is_not_found_for_long_enough_never_arrived(order: ApprovedOrder) -> None:
+async def test_an_order_that_is_not_found_for_long_enough_never_arrived(
+    gateway: GatewayMaker, order: ApprovedOrder
+) -> None:
     venue = LossyVenue(("before", OutcomeUnknown("timeout")))
     reports: list[Report] = []
     clock = ManualClock(T0)
     await gateway(venue, reports, clock).execute(order, cancel=False)
     assert venue.executed == []
     assert clock.now_ms() - T0 >= 2000, "it is asked for until the venue must have seen it"
-    (report,) = reports
-    assert isinstance(report, OrderReported)
-    assert (report.status, report.reason) == (OrderStatus.REJECTED, NEVER_ARRIVED)
+    assert ended(reports) == (OrderStatus.REJECTED, NEVER_ARRIVED)
 
 
-async def test_a_cancel_is_repeated_until_it_is_answered(order: ApprovedOrder) -> None:
+async def test_a_cancel_is_repeated_until_it_is_answered(gateway: GatewayMaker, order: ApprovedOrder) -> None:
     venue = LossyVenue(("after", OutcomeUnknown("timeout")), ("before", RetrySafe("refused")))
     await gateway(venue, []).execute(order, cancel=True)
     assert venue.cancelled == [order.client_order_id] * 2
 
 
-async def test_after_a_restart_an_order_that_arrived_is_not_sent_again(order: ApprovedOrder) -> None:
+MAX_AGE_MS = TradingConfig().max_signal_age_ms
+
+
+async def test_an_opening_that_could_not_be_sent_in_time_is_given_up(
+    gateway: GatewayMaker, world: World, order: ApprovedOrder
+) -> None:
+    down = RetrySafe("the venue is down")
+    venue = LossyVenue(*[("before", down)] * 200)
+    reports: list[Report] = []
+    clock = ManualClock(T0)
+    await gateway(venue, reports, clock).execute(order, cancel=False)
+    assert venue.executed == []
+    status, reason = ended(reports)
+    assert status is OrderStatus.REJECTED
+    assert "could not be sent for" in (reason or "")
+    assert MAX_AGE_MS < clock.now_ms() - order.planned_ms <= MAX_AGE_MS + 10_000
+    world.give(reports[0])
+    assert world.state.orders == {}
+
+
+async def test_a_close_is_never_too_old_to_be_sent(gateway: GatewayMaker, world: World) -> None:
+    world.trade("buy", "A", "50000", "0.1")
+    close = world.order("close", "A")
+    venue = LossyVenue(("before", RetrySafe("the venue is down")))
+    reports: list[Report] = []
+    await gateway(venue, reports, ManualClock(T0 + 24 * 3_600_000)).execute(close, cancel=False)
+    assert venue.executed == [close.client_order_id]
+    assert reports == []
+
+
+async def test_an_order_whose_cancel_was_planned_before_it_left_is_not_sent(
+    gateway: GatewayMaker, world: World, order: ApprovedOrder
+) -> None:
+    world.signal("close", "A")
+    venue = LossyVenue()
+    reports: list[Report] = []
+    await gateway(venue, reports).execute(order, cancel=False)
+    assert venue.executed == []
+    (report,) = reports
+    assert isinstance(report, OrderReported)
+    assert (report.status, report.executed) == (OrderStatus.CANCELLED, ZERO)
+    world.give(report)
+    assert world.state.orders == {}
+
+
+async def test_an_order_that_is_cancelled_while_the_venue_is_down_is_not_sent_later(
+    gateway: GatewayMaker, world: World, order: ApprovedOrder
+) -> None:
+    venue = LossyVenue(("before", RetrySafe("the venue is down")), before_place=lambda _: world.signal("close", "A"))
+    reports: list[Report] = []
+    await gateway(venue, reports).execute(order, cancel=False)
+    assert venue.executed == []
+    assert ended(reports)[0] is OrderStatus.CANCELLED
+
+
+@pytest.mark.parametrize("status", [OrderStatus.OPEN, OrderStatus.CANCELLED])
+async def test_an_order_that_the_venue_has_told_of_is_not_sent_again(
+    gateway: GatewayMaker, world: World, order: ApprovedOrder, status: OrderStatus
+) -> None:
+    world.report(order, status)
+    venue = LossyVenue()
+    await gateway(venue, []).execute(order, cancel=False)
+    assert venue.executed == []
+
+
+async def test_after_a_restart_an_order_that_arrived_is_not_sent_again(
+    gateway: GatewayMaker, order: ApprovedOrder
+) -> None:
     venue = LossyVenue()
     reports: list[Report] = []
     await venue.place(order)
     subject = gateway(venue, reports)
-    await subject.resume([LiveOrder(order=order)])
+    await subject.resume([order])
     assert [type(report).__name__ for report in reports] == ["FillReported"]
     assert subject.waiting == 0
 
 
-async def test_after_a_restart_an_order_that_never_left_is_sent_once(order: ApprovedOrder) -> None:
+async def test_after_a_restart_an_order_that_left_just_before_is_not_sent_again_however_old_it_is(
+    gateway: GatewayMaker, order: ApprovedOrder
+) -> None:
+    venue = LossyVenue(hidden=1)
+    reports: list[Report] = []
+    await venue.place(order)
+    subject = gateway(venue, reports, ManualClock(order.planned_ms + 6_000))
+    await subject.resume([order])
+    assert [type(report).__name__ for report in reports] == ["FillReported"]
+    assert subject.waiting == 0
+
+
+async def test_after_a_restart_orders_that_never_left_are_sent_once_after_one_wait_for_all(
+    gateway: GatewayMaker, world: World, order: ApprovedOrder
+) -> None:
+    orders = [order, *[world.order("buy", name, quantity="0.1") for name in "BCDEFGH"]]
     venue = LossyVenue()
     reports: list[Report] = []
     clock = ManualClock(T0)
     subject = gateway(venue, reports, clock)
-    await subject.resume([LiveOrder(order=order)])
-    assert clock.now_ms() - order.planned_ms >= 2000, "a request may still be under way"
-    assert subject.waiting == 1
+    await subject.resume(orders)
+    assert venue.executed == []
+    assert 2000 <= clock.now_ms() - T0 < 3000, "a request may still be under way, and it is waited for once"
+    await sent(subject)
+    assert venue.executed == [one.client_order_id for one in orders]
     assert reports == []
 
 
-async def test_after_a_long_pause_an_entry_that_never_left_is_given_up(order: ApprovedOrder) -> None:
+async def test_after_a_long_pause_an_entry_that_never_left_is_given_up(
+    gateway: GatewayMaker, order: ApprovedOrder
+) -> None:
+    venue = LossyVenue()
     reports: list[Report] = []
-    subject = gateway(LossyVenue(), reports, ManualClock(T0 + 3_600_000))
-    await subject.resume([LiveOrder(order=order)])
-    assert subject.waiting == 0
-    (report,) = reports
-    assert isinstance(report, OrderReported)
-    assert report.status is OrderStatus.REJECTED
-    assert "before a restart" in (report.reason or "")
+    subject = gateway(venue, reports, ManualClock(T0 + 3_600_000))
+    await subject.resume([order])
+    await sent(subject)
+    assert venue.executed == []
+    assert ended(reports)[0] is OrderStatus.REJECTED
 
 
-async def test_after_a_restart_a_cancel_under_way_is_repeated(order: ApprovedOrder) -> None:
+async def test_after_a_restart_a_cancel_under_way_is_repeated(
+    gateway: GatewayMaker, world: World, order: ApprovedOrder
+) -> None:
     venue = LossyVenue()
     await venue.place(order)
+    world.report(order, OrderStatus.OPEN)
+    world.signal("close", "A")
     subject = gateway(venue, [])
-    await subject.resume([LiveOrder(order=order, status=OrderStatus.OPEN, cancelling=True)])
-    assert subject.waiting == 1
+    await subject.resume([order])
+    await sent(subject)
+    assert venue.cancelled == [order.client_order_id]
+
+
+async def test_after_a_restart_an_order_that_never_left_and_is_unwanted_is_neither_sent_nor_cancelled(
+    gateway: GatewayMaker, world: World, order: ApprovedOrder
+) -> None:
+    world.signal("close", "A")
+    venue = LossyVenue()
+    reports: list[Report] = []
+    subject = gateway(venue, reports)
+    await subject.resume([order])
+    await sent(subject)
+    assert (venue.executed, venue.cancelled) == ([], [])
+    (report,) = reports
+    assert isinstance(report, OrderReported)
+    assert (report.status, report.executed) == (OrderStatus.CANCELLED, ZERO)
+
+
+async def test_after_a_restart_an_order_that_has_ended_meanwhile_is_let_be(
+    gateway: GatewayMaker, world: World, order: ApprovedOrder
+) -> None:
+    world.report(order, OrderStatus.CANCELLED)
+    reports: list[Report] = []
+    subject = gateway(LossyVenue(), reports)
+    await subject.resume([order])
+    assert (subject.waiting, reports) == (0, [])

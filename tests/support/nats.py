@@ -17,10 +17,17 @@ from tradeengine.runtime.nats_server import find_binary, render_config
 
 
 class NatsServer:
-    """A nats-server that a test may stop, freeze, kill and start again on the same port and store."""
+    """A nats-server that a test may stop, freeze, kill and start again on the same port and store.
 
-    def __init__(self, folder: Path, *, sync_always: bool = False) -> None:
+    Parameters
+    ----------
+    more
+        More lines of its configuration.
+    """
+
+    def __init__(self, folder: Path, *, sync_always: bool = False, more: str = "") -> None:
         self.folder = folder
+        self._more = more
         self._sync_always = sync_always
         self._process: subprocess.Popen[bytes] | None = None
         self.port = -1
@@ -34,7 +41,7 @@ class NatsServer:
         for stale in self.folder.glob("*.ports"):
             stale.unlink()
         config = self.folder / "nats-server.conf"
-        config.write_text(render_config(self.folder, self.port, sync_always=self._sync_always))
+        config.write_text(render_config(self.folder, self.port, sync_always=self._sync_always) + self._more)
         with (self.folder / "nats-server.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [find_binary(), "-c", config], stdin=subprocess.DEVNULL, stdout=log, stderr=log

@@ -4,6 +4,8 @@ import asyncio
 import os
 import re
 import resource
+import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -27,6 +29,9 @@ TRADE = {"Authorization": f"Bearer {TRADER_KEY}"}
 PRICES = {"BTCUSDT": Decimal(50_000), "ETHUSDT": Decimal(2_500), "SOLUSDT": Decimal(150)}
 NO_NATS = "off"
 
+NO_ROOM = 0
+"""File limit of a disk that takes nothing more."""
+
 _API = re.compile(r"^\s+API\s+(http://\S+)/docs$", re.MULTILINE)
 _NATS = re.compile(r"^\s+NATS\s+(nats://\S+)$", re.MULTILINE)
 _PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR")
@@ -38,11 +43,31 @@ def clean_env(**settings: str) -> dict[str, str]:
     return {name: os.environ[name] for name in _PASSED_ON if name in os.environ} | settings
 
 
+def limited_files(size: int) -> tuple[str, ...]:
+    """Command that becomes another one whose files may have so many bytes: its disk is full there."""
+    return (_program("prlimit"), f"--fsize={size}:unlimited")
+
+
+def bound_by_permissions() -> tuple[str, ...]:
+    """Command that becomes another one to which permissions of files apply, also for root."""
+    return (_program("setpriv"), "--bounding-set=-dac_override") if os.geteuid() == 0 else ()
+
+
+def _program(name: str) -> str:
+    found = shutil.which(name)
+    assert found, f"no {name}: it belongs to util-linux"
+    return found
+
+
 def tradeengine(
-    *arguments: str | Path, env: Mapping[str, str] | None = None, stdin: bytes = b"", seconds: float = 60
+    *arguments: str | Path,
+    env: Mapping[str, str] | None = None,
+    stdin: bytes = b"",
+    seconds: float = 60,
+    through: Sequence[str] = (),
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end in a fresh process."""
-    command = [TRADEENGINE, *arguments]
+    """Run a command to its end in a fresh process, perhaps through another command that becomes it."""
+    command = [*through, TRADEENGINE, *arguments]
     done = subprocess.run(
         command, env=clean_env(**(env or {})), input=stdin, capture_output=True, timeout=seconds, check=False
     )
@@ -68,8 +93,8 @@ class EngineProcess:
         More of the command line.
     settings
         More of the environment.
-    file_limit
-        Largest size of any file that the process may write, in bytes: for the process, the disk is full there.
+    through
+        Command that becomes the engine, such as :func:`limited_files`.
     """
 
     def __init__(
@@ -80,14 +105,13 @@ class EngineProcess:
         nats_url: str | None = None,
         arguments: Sequence[str | Path] = (),
         settings: Mapping[str, str] | None = None,
-        file_limit: int | None = None,
+        through: Sequence[str] = (),
     ) -> None:
         self.data = data
-        self.file_limit = file_limit
         self.runs = 0
         nats = {"NATS_EMBEDDED": "off"} if nats_url == NO_NATS else {"NATS_URL": nats_url} if nats_url else {}
         self._env = clean_env(**KEYS, **nats, LOG_FORMAT="json", **(settings or {}))
-        self._arguments = arguments
+        self._command = [*through, TRADEENGINE, "run", "--data-dir", data, "--port", "0", *arguments]
         self._client = client
         self._process: subprocess.Popen[bytes] | None = None
         self._url: str | None = None
@@ -110,14 +134,12 @@ class EngineProcess:
         self._url = None
         with self.log_file.open("wb") as log:
             self._process = subprocess.Popen(
-                [TRADEENGINE, "run", "--data-dir", self.data, "--port", "0", *self._arguments],
+                self._command,
                 env=self._env,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
-        if self.file_limit is not None:
-            self._limit_files(self.file_limit)
 
     async def start(self) -> None:
         """Start the process and wait until it is ready."""
@@ -130,9 +152,9 @@ class EngineProcess:
         self._alive().wait(timeout=10)
         self._process = None
 
-    def terminate(self) -> None:
+    def terminate(self, how: signal.Signals = signal.SIGTERM) -> None:
         """Ask the process to end, without waiting for it."""
-        self._alive().terminate()
+        self._alive().send_signal(how)
 
     async def ended(self, seconds: float = 20) -> int:
         """Wait for the end of the process; its exit code."""
@@ -147,9 +169,10 @@ class EngineProcess:
         code = await self.ended()
         assert code == 0, f"exit code {code}\n{self.log_tail()}"
 
-    def lift_file_limit(self) -> None:
-        """Give the running process its disk back."""
-        self._limit_files(resource.RLIM_INFINITY)
+    def limit_files(self, size: int = resource.RLIM_INFINITY) -> None:
+        """Let no file of the running process, its log included, grow beyond a size in bytes: the disk is full there."""
+        # Python ignores the kernel's signal, so that writing beyond the limit is an error, as on a full disk.
+        resource.prlimit(self._alive().pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
     def close(self) -> None:
         """Leave no process behind."""
@@ -195,6 +218,11 @@ class EngineProcess:
         """Wait until the API is served, whether or not the engine is ready."""
         await self._until(lambda: not self.running or self.url is not None, "the API", seconds)
         assert self.running, f"waited for the API, but the engine ended\n{self.log_tail()}"
+
+    async def until_logged(self, text: str, seconds: float = 30) -> None:
+        """Wait until the log of this run has a text."""
+        await self._until(lambda: text in self.log() or not self.running, f"{text!r} in the log", seconds)
+        assert text in self.log(), f"waited for {text!r} in the log, but the engine ended\n{self.log_tail()}"
 
     async def until_ready(self, seconds: float = 30) -> None:
         """Wait until the engine says that it is ready."""
@@ -279,15 +307,17 @@ class EngineProcess:
         return rows
 
     async def until_projected(self, seconds: float = 15) -> None:
-        """Wait until the read model has everything that is committed."""
+        """Wait until the read model has everything that is committed by now."""
         deadline = time.monotonic() + seconds
-        while lag := await self._lag():
-            assert time.monotonic() < deadline, f"the read model is {lag} records behind\n{self.log_tail()}"
+        age = 1.0
+        while age:
+            late = f"waited {seconds} s for the read model, it is {age} s behind\n{self.log_tail()}"
+            assert time.monotonic() < deadline, late
+            # Ages are told in milliseconds: what was committed just now must be older than one to be seen missing.
             await asyncio.sleep(0.02)
-
-    async def _lag(self) -> int:
-        report = (await self.request("GET", "/health")).json()
-        return int(report["components"]["read_model"]["lag_records"])
+            answer = await self.request("GET", "/decisions", params={"limit": 1}, headers=READ)
+            assert answer.status_code == 200, answer.text
+            age = answer.json()["age_seconds"]
 
     async def metric(self, name: str, **labels: str) -> float:
         """Value of a metric, 0 while it has none."""
@@ -298,13 +328,17 @@ class EngineProcess:
                 return float(value)
         return 0.0
 
+    async def until_metric(self, name: str, value: float, *, seconds: float = 15, **labels: str) -> None:
+        """Wait until a metric has a value."""
+        deadline = time.monotonic() + seconds
+        while (found := await self.metric(name, **labels)) != value:
+            late = f"waited {seconds} s for {name} {labels} to be {value}; it is {found}\n{self.log_tail()}"
+            assert time.monotonic() < deadline, late
+            await asyncio.sleep(0.02)
+
     def _alive(self) -> subprocess.Popen[bytes]:
         assert self._process is not None, "the engine does not run"
         return self._process
-
-    def _limit_files(self, size: int) -> None:
-        # Python ignores the kernel's signal, so that writing beyond the limit is an error, as on a full disk.
-        resource.prlimit(self._alive().pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
 
 @asynccontextmanager

@@ -5,6 +5,7 @@ from typing import Any
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.text import Text
 from typer.core import TyperGroup
 
 from shared.errors import ConfigError, EngineError
@@ -39,12 +40,12 @@ def say(line: str) -> None:
 
 def fail(message: str) -> None:
     """Print an error to standard error."""
-    err.print(f"[bold red]error[/] {_plain(message)}", highlight=False, soft_wrap=True)
+    _tell("error", "bold red", message)
 
 
 def warn(message: str) -> None:
     """Print a warning to standard error."""
-    err.print(f"[yellow]warning[/] {_plain(message)}", highlight=False, soft_wrap=True)
+    _tell("warning", "yellow", message)
 
 
 def progress(*, unit: str) -> Progress:
@@ -62,5 +63,5 @@ def progress(*, unit: str) -> Progress:
     )
 
 
-def _plain(message: str) -> str:
-    return message.replace("[", r"\[")
+def _tell(kind: str, style: str, message: str) -> None:
+    err.print(Text.assemble((kind, style), " ", message), soft_wrap=True)

@@ -2,10 +2,11 @@
 
 import asyncio
 import json
+import math
 import secrets
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from decimal import Decimal
 from pathlib import Path
@@ -17,24 +18,25 @@ from pydantic import SecretStr
 from contracts.signal import Signal
 from contracts.subjects import shard_of, signal_subject
 from shared.clock import Clock, SystemClock
-from shared.errors import RetrySafe
+from shared.errors import Fenced, RetrySafe
 from shared.logging import configure_logging
 from shared.settings import Settings
 from tradeengine import __version__
 from tradeengine.api.app import create_app
 from tradeengine.api.server import serve
-from tradeengine.api.services import ApiServices
-from tradeengine.cli.base import err, out, say, warn
+from tradeengine.api.services import DECISION_TIMEOUT_S, ApiServices
+from tradeengine.cli.base import err, fail, out, say, warn
 from tradeengine.cli.dashboard import watch
 from tradeengine.cli.options import ConfigFile, SymbolsFile, load_instruments
 from tradeengine.cli.view import Activity, View
+from tradeengine.domain.events import SignalDecided
 from tradeengine.domain.instrument import Instrument
 from tradeengine.runtime.demo.presets import tick_strategies
 from tradeengine.runtime.demo.runner import Demo
 from tradeengine.runtime.demo.writer import Document
 from tradeengine.runtime.files import data_folder
 from tradeengine.runtime.service import Service
-from tradeengine.runtime.signal_files import decide_lines, park, read_signal_lines
+from tradeengine.runtime.signal_files import DEAD_LETTERS, SignalLine, decide_lines, park, read_signal_lines
 from tradeengine.venue.paper.instruments import DEMO_INSTRUMENTS, default_instrument
 from tradeengine.venue.paper.prices import PriceGenerator
 
@@ -43,6 +45,8 @@ _DEMO_VOLATILITY = Decimal("0.0008")
 _DEMO_PAUSE_S = 0.5
 _LOOK_S = 1.0
 _LOG_LINE_S = 10.0
+# Requests under way learn their decision, or that it is pending, before the server ends.
+_HTTP_GRACE_S = math.ceil(DECISION_TIMEOUT_S) + 1
 _KEYS = {
     "reader": "reader_api_key",
     "trader": "trader_api_key",
@@ -115,9 +119,10 @@ async def _run(settings: Settings, plan: _Plan) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
-        await service.start()
+        if not await _until(stop, [service.start()]):
+            return
         stack.push_async_callback(service.stop)
-        server = await serve(create_app(_api(service)), settings.host, settings.port)
+        server = await serve(create_app(_api(service)), settings.host, settings.port, grace_seconds=_HTTP_GRACE_S)
         stack.push_async_callback(server.close)
         links = _links(service, server.port)
         _print_start(settings, links, made_keys=plan.made_keys)
@@ -133,13 +138,13 @@ async def _run(settings: Settings, plan: _Plan) -> None:
     err.print("stopped", highlight=False)
 
 
-async def _until(stop: asyncio.Event, jobs: list[Any]) -> None:
-    """Work until told to stop; a job that fails stops everything and is raised."""
+async def _until(stop: asyncio.Event, jobs: list[Any]) -> bool:
+    """Work until told to stop or all is done, and say which; a job that fails stops everything and is raised."""
     tasks = [asyncio.ensure_future(job) for job in jobs]
     stopped = asyncio.create_task(stop.wait())
     try:
         pending: set[asyncio.Future[Any]] = {*tasks, stopped}
-        while not stopped.done():
+        while not stopped.done() and pending != {stopped}:
             done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
@@ -147,6 +152,7 @@ async def _until(stop: asyncio.Event, jobs: list[Any]) -> None:
         for task in [*tasks, stopped]:
             task.cancel()
         await asyncio.gather(*tasks, stopped, return_exceptions=True)
+    return not any(task.cancelled() for task in tasks)
 
 
 def _api(service: Service) -> ApiServices:
@@ -170,13 +176,30 @@ async def _value(service: Service, clock: Clock) -> None:
 
 async def _decide_file(service: Service, path: Path) -> None:
     """Decide a file's signals as those of NATS and HTTP are."""
+    decided = parked = 0
 
-    def report(line: Any) -> None:
-        park(service.settings.data_dir, str(path), line)
+    def park_line(line: SignalLine) -> None:
+        nonlocal parked
+        parked += 1
+        service.metrics.signal_invalid()
         warn(f"{path}:{line.number}: {line.error}")
+        try:
+            park(service.settings.data_dir, str(path), line)
+        except OSError as error:
+            warn(f"{path}:{line.number} stays in its file only: {error}")
 
-    with path.open("rb") as stream:
-        await decide_lines(service.engine, read_signal_lines(stream), report, lambda decided: None)
+    def count(decisions: Sequence[SignalDecided]) -> None:
+        nonlocal decided
+        decided += len(decisions)
+
+    try:
+        with path.open("rb") as stream:
+            await decide_lines(service.engine, service.clock, read_signal_lines(stream), park_line, count)
+    except (Fenced, OSError) as error:
+        # The engine serves the other ways on.
+        fail(f"{path}: {error}; {decided} signals are decided, and sending the file again is safe")
+    else:
+        say(f"{path}: {decided} signals decided, {parked} lines parked in {service.settings.data_dir / DEAD_LETTERS}")
 
 
 def _demo(service: Service, plan: _Plan, clock: Clock) -> Demo:

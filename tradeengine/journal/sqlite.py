@@ -133,7 +133,6 @@ class SqliteJournal:
         return await self._reader.run(_digest)
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
-        # Taking the write lock tells at once whether the file can be written at all.
         with transaction(connection):
             tables = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
             if not tables:
@@ -142,6 +141,9 @@ class SqliteJournal:
                 connection.execute("INSERT INTO meta VALUES ('schema_version', ?)", (SCHEMA_VERSION,))
             elif ("meta",) not in tables or ("decided",) not in tables:
                 raise ConfigError(f"cannot open {self.path}: it is no journal of the engine; name another file")
+            else:
+                # SQLite begins a transaction on a read-only file all the same: only a write tells.
+                connection.execute("UPDATE meta SET value = value WHERE name = 'schema_version'")
             (found,) = connection.execute("SELECT value FROM meta WHERE name = 'schema_version'").fetchone()
         if int(found) > SCHEMA_VERSION:
             raise ConfigError(

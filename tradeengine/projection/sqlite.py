@@ -101,6 +101,9 @@ class SqliteReadModel:
                     f"cannot open {self.path}: its schema is version {found}, this engine knows {SCHEMA_VERSION}; "
                     "start the engine that wrote it, or move the file away and it is made anew"
                 )
+            if tables:
+                # SQLite begins a transaction on a read-only file all the same: only a write tells.
+                connection.execute("UPDATE schema_version SET version = version")
             if found < SCHEMA_VERSION:
                 for name in tables:
                     connection.execute(f"DROP TABLE {name}")

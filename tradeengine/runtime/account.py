@@ -2,8 +2,11 @@
 
 from collections.abc import Callable, Iterable
 from decimal import Decimal, localcontext
+from typing import NamedTuple
 
+from contracts.enums import Action, PositionSide
 from contracts.signal import Signal
+from tradeengine.domain.books import Books
 from tradeengine.domain.config import TradingConfig
 from tradeengine.domain.inputs import Context
 from tradeengine.domain.money import MONEY, ZERO
@@ -11,6 +14,14 @@ from tradeengine.domain.position import Leg
 from tradeengine.domain.state import ShardState
 
 MarkPrice = Callable[[str], Decimal | None]
+
+
+class _Held(NamedTuple):
+    """What the strategies of a leg hold together, and the leg's books at that time: every change replaces those."""
+
+    books: Books
+    quantity: Decimal
+    cost: Decimal
 
 
 class Account:
@@ -28,6 +39,7 @@ class Account:
         self._initial = initial_equity
         self._mark_price = mark_price
         self._states: dict[int, ShardState] = {}
+        self._held: dict[str, _Held] = {}
 
     def attach(self, state: ShardState) -> None:
         """Count a shard's state in; it replaces the shard's former one."""
@@ -40,15 +52,19 @@ class Account:
     def context(self, signal: Signal, config: TradingConfig, now_ms: int) -> Context:
         """Facts for the decision of one signal: only those that its rules ask for, because each costs time."""
         mark = self._mark_price(signal.symbol)
-        equity = config.max_drawdown_pct is not None or _sized_by_equity(signal, config)
-        exposure = config.max_exposure_usd is not None
-        day_pnl = config.max_daily_loss_usd is not None
+        opens = signal.action in (Action.BUY, Action.SELL)
+        # The peak of the drawdown is taken at every signal, whatever it asks for.
+        drawdown = config.max_drawdown_pct is not None
+        equity = drawdown or (opens and _sized_by_equity(signal, config))
+        exposure = opens and config.max_exposure_usd is not None
+        day_pnl = opens and config.max_daily_loss_usd is not None
         if not (equity or exposure or day_pnl):
             return Context(mark_price=mark)
         with localcontext(MONEY):
             return Context(
                 mark_price=mark,
                 equity=self.equity() if equity else None,
+                peak_equity=self.peak_equity() if drawdown else None,
                 exposure=self.exposure() if exposure else None,
                 day_pnl=self.day_pnl(now_ms) if day_pnl else None,
             )
@@ -63,6 +79,10 @@ class Account:
         booked = sum((s.totals.realized - s.totals.fees + s.totals.funding for s in self._states.values()), ZERO)
         return self._initial + booked + self.unrealized()
 
+    def peak_equity(self) -> Decimal:
+        """Highest equity that any of the shards has seen, in quote currency; zero before the first."""
+        return max((state.peak_equity for state in self._states.values()), default=ZERO)
+
     def unrealized(self) -> Decimal:
         """Unrealised P&L of all strategy positions whose price is known, in quote currency.
 
@@ -71,10 +91,22 @@ class Account:
         """
         total = ZERO
         for leg in self.legs():
-            mark = self._mark_price(leg.symbol)
+            mark = self._mark_price(leg.symbol) if leg.strategies else None
             if mark is not None:
-                total += sum((p.books.unrealized(leg.side, mark) for p in leg.strategies.values()), ZERO)
+                held = self._held_on(leg)
+                value = held.quantity * mark
+                total += value - held.cost if leg.side is PositionSide.LONG else held.cost - value
         return total
+
+    def _held_on(self, leg: Leg) -> _Held:
+        """Sums over a leg's strategy positions, made anew only when the leg was traded or funded."""
+        held = self._held.get(leg.key)
+        if held is None or held.books is not leg.books:
+            books = [position.books for position in leg.strategies.values()]
+            with localcontext(MONEY):
+                quantity, cost = sum((b.quantity for b in books), ZERO), sum((b.cost for b in books), ZERO)
+            held = self._held[leg.key] = _Held(leg.books, quantity, cost)
+        return held
 
     def unrealized_of(self, leg: Leg) -> Decimal:
         """Unrealised P&L of one exchange position by its own average, in quote currency; zero without a price."""
@@ -110,4 +142,8 @@ class Account:
 
 
 def _sized_by_equity(signal: Signal, config: TradingConfig) -> bool:
-    return signal.position_size_pct is not None or config.order_size_pct is not None
+    if signal.quantity is not None or signal.quote_quantity is not None:
+        return False
+    return signal.position_size_pct is not None or (
+        config.order_size_quote is None and config.order_size_pct is not None
+    )

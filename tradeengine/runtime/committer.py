@@ -8,7 +8,7 @@ import structlog
 from shared.clock import Clock
 from shared.errors import Fenced, OutcomeUnknown, RetrySafe
 from tradeengine.journal.base import Journal
-from tradeengine.journal.record import Record
+from tradeengine.journal.record import Record, encode
 
 _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 2.0
@@ -39,6 +39,7 @@ class Committer:
         self._clock = clock
         self._on_commit = on_commit
         self._waiting: list[tuple[Record, asyncio.Future[None]]] = []
+        self._last: dict[int, asyncio.Future[None]] = {}
         self._task: asyncio.Task[None] | None = None
         self._closed = False
         self.trouble: str | None = None
@@ -51,15 +52,35 @@ class Committer:
         Fenced
             If another owner holds the record's position.
         OutcomeUnknown
-            If the committer was closed before the store confirmed.
+            If the committer was closed before the store confirmed, or the store failed in a way that it never should.
         """
         if self._closed:
             raise OutcomeUnknown("the engine is stopping and commits nothing any more")
-        done = asyncio.get_running_loop().create_future()
+        done = self._last[record.shard] = asyncio.get_running_loop().create_future()
+        done.add_done_callback(_look)
         self._waiting.append((record, done))
         if self._task is None:
             self._task = asyncio.create_task(self._flush(), name="committer")
-        await done
+        # Who stops waiting does not take the record back: it may be under way.
+        await asyncio.shield(done)
+
+    async def settle(self, shard: int) -> None:
+        """Return when no record of a shard is under way any more, whoever waited for it: the shard may begin anew.
+
+        Raises
+        ------
+        Fenced
+            If another owner holds the position of the shard's last record.
+        """
+        last = self._last.get(shard)
+        if last is None:
+            return
+        await asyncio.wait([last])
+        if isinstance(error := last.exception(), Fenced):
+            raise error
+        if self._task is None:
+            # Nothing is left that the store would not take.
+            self.trouble = None
 
     async def close(self) -> None:
         """Give up on what is not committed yet; its shards learn that the outcome is unknown."""
@@ -78,6 +99,11 @@ class Committer:
                 except asyncio.CancelledError:
                     self._fail(batch, OutcomeUnknown("the engine stopped before the store confirmed the commit"))
                     raise
+                except Exception as error:
+                    # Supervised border: nobody else would tell the shards, which must not go on with what they decided.
+                    self.trouble = f"{type(error).__name__}: {error}"
+                    log.exception("commit_broken", records=len(batch), action="their shards are loaded again")
+                    self._fail(batch, OutcomeUnknown(f"the commit failed in an unexpected way: {self.trouble}"))
         finally:
             self._task = None
 
@@ -125,7 +151,8 @@ class Committer:
                 return batch
             if not stored:
                 missing.append((record, done))
-            elif stored[0] == record:
+            elif encode(stored[0]) == encode(record):
+                # As bytes: what a signal carries has other types when it comes back, a Decimal is a text then.
                 if not done.done():
                     done.set_result(None)
             else:
@@ -142,3 +169,9 @@ class Committer:
         for _, done in batch:
             if not done.done():
                 done.set_exception(error)
+
+
+def _look(done: "asyncio.Future[None]") -> None:
+    """Take note of the error, for the shard that waited may be gone."""
+    if not done.cancelled():
+        done.exception()

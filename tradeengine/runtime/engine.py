@@ -84,15 +84,20 @@ class Engine:
 
     @property
     def states(self) -> list[ShardState]:
-        """States of all shards that are loaded."""
-        return [host.state for host in self.hosts if not host.fenced]
+        """States of the shards that are loaded now.
+
+        For views. What limits are held against is the :attr:`account`'s, which goes on counting a shard that is being
+        loaded again.
+        """
+        found = [host.state_if_loaded for host in self.hosts]
+        return [state for state in found if state is not None]
 
     @property
     def trouble(self) -> str | None:
         """Why the engine cannot decide everything now, or ``None``."""
         if self._committer.trouble is not None:
             return f"the journal takes nothing: {self._committer.trouble}"
-        broken = [f"shard {host.number}: {host.failure}" for host in self.hosts if host.failure is not None]
+        broken = [f"shard {host.number}: {host.trouble}" for host in self.hosts if host.trouble is not None]
         if broken:
             return "; ".join(broken)
         waiting = self.shards - len(self._working)

@@ -5,20 +5,20 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeVar
 
 import structlog
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential
 
-from contracts.enums import OrderStatus
+from contracts.enums import OrderPurpose, OrderStatus
 from shared.clock import Clock
 from shared.errors import OutcomeUnknown, Rejected, RetrySafe
 from tradeengine.domain.events import CancelPlanned, OrderPlanned
 from tradeengine.domain.inputs import OrderReported
+from tradeengine.domain.money import ZERO
 from tradeengine.domain.orders import ApprovedOrder, LiveOrder
 from tradeengine.domain.state import ShardState
 from tradeengine.journal.record import Record
+from tradeengine.runtime.retry import FIRST_PAUSE_S, until_answered
 from tradeengine.venue.base import Report, Venue
 
-_FIRST_PAUSE_S = 0.1
-_LONGEST_PAUSE_S = 5.0
+_ROUNDS = 5
 NEVER_ARRIVED = "never arrived at the venue"
 
 T = TypeVar("T")
@@ -35,7 +35,7 @@ class Gateway:
     Parameters
     ----------
     state
-        The shard's state; cancels are looked up in it.
+        The shard's state: what became of an order so far, and whether it is still wanted.
     report
         Takes what became of orders; never blocks.
     settle_s
@@ -77,33 +77,44 @@ class Gateway:
                     found.append((order, True))
         return found
 
-    async def resume(self, orders: Iterable[LiveOrder]) -> None:
-        """After a restart: learn what became of every live order, and send what was planned but never left.
+    async def resume(self, orders: Iterable[ApprovedOrder]) -> None:
+        """After a restart: learn what became of orders, and send what was planned but never left.
 
-        An order that the venue does not know, however long it is asked, was never sent. It is sent now under its own
-        id, unless it would open a position for a signal that has become too old.
+        A request may have left just before, whenever its order was planned. So an order that the venue does not know
+        was never sent only if the venue still does not know it ``settle_s`` after the start of the resume; then it is
+        queued under its own id, like any other.
+
+        Parameters
+        ----------
+        orders
+            All that were live when the shard was loaded. Later ones come by :meth:`take`, and must not be among them.
         """
-        for live in list(orders):
-            reports = await self._ask(live.order)
-            while reports is None and live.status is OrderStatus.PLANNED and not self._settled(live.order):
-                await self._clock.sleep(_FIRST_PAUSE_S)
-                reports = await self._ask(live.order)
-            if reports is not None:
-                self._deliver(reports)
-            elif live.status is OrderStatus.PLANNED:
-                self._send_late(live.order)
-            if live.cancelling:
-                self._queue.put_nowait((live.order, True))
-
-    def _settled(self, order: ApprovedOrder) -> bool:
-        return self._clock.now_ms() - order.planned_ms >= self._settle_s * 1000
-
-    def _send_late(self, order: ApprovedOrder) -> None:
-        age = self._clock.now_ms() - order.planned_ms
-        if order.purpose.opening and age > self._state().config.max_signal_age_ms:
-            self._ended(order, f"not sent before a restart, and {age} ms old after it")
-        else:
+        deadline = self._clock.monotonic() + self._settle_s
+        missing = list(orders)
+        while missing:
+            settled = self._clock.monotonic() >= deadline
+            missing = [order for order in missing if not await self._found(order)]
+            if settled or not missing:
+                break
+            await self._clock.sleep(self._settle_s / _ROUNDS)
+        for order in missing:
             self._queue.put_nowait((order, False))
+
+    async def _found(self, order: ApprovedOrder) -> bool:
+        """Whether the venue knows an order, or it need not: it came to its end, or the venue knew it before."""
+        reports = await self._ask(order)
+        live = self._live(order)
+        if live is None:
+            return True
+        if reports is None and live.status is OrderStatus.PLANNED:
+            return False
+        self._deliver(reports or ())
+        if live.cancelling:
+            self._queue.put_nowait((order, True))
+        return True
+
+    def _live(self, order: ApprovedOrder) -> LiveOrder | None:
+        return self._state().orders.get(order.client_order_id)
 
     async def run(self) -> None:
         """Send until cancelled."""
@@ -123,7 +134,7 @@ class Gateway:
                 # Cancelling twice does what cancelling once does, so an unknown outcome is simply tried again.
                 await self._persist(self._venue.cancel, order, RetrySafe, OutcomeUnknown)
             else:
-                await self._persist(self._venue.place, order, RetrySafe)
+                await self._persist(self._place, order, RetrySafe)
         except OutcomeUnknown as error:
             log.warning("place_unknown", client_order_id=order.client_order_id, reason=str(error))
             await self._resolve(order)
@@ -132,6 +143,19 @@ class Gateway:
                 log.warning("cancel_rejected", client_order_id=order.client_order_id, reason=str(error))
             else:
                 self._ended(order, str(error))
+
+    async def _place(self, order: ApprovedOrder) -> None:
+        """Place an order that never arrived so far, unless it came to its end, is unwanted, or has become too old."""
+        live = self._live(order)
+        if live is None or live.status is not OrderStatus.PLANNED:
+            return
+        age, most = self._clock.now_ms() - order.planned_ms, self._state().config.max_signal_age_ms
+        if live.cancelling:
+            self._ended(order, "cancelled before it was sent", OrderStatus.CANCELLED)
+        elif order.purpose is OrderPurpose.OPEN and age > most:
+            self._ended(order, f"could not be sent for {age} ms; an opening is worth nothing after {most} ms")
+        else:
+            await self._venue.place(order)
 
     async def _resolve(self, order: ApprovedOrder) -> None:
         """Find out what became of an order whose answer was lost; it is never sent again before that is known."""
@@ -144,7 +168,7 @@ class Gateway:
             if self._clock.monotonic() >= deadline:
                 self._ended(order, NEVER_ARRIVED)
                 return
-            await self._clock.sleep(_FIRST_PAUSE_S)
+            await self._clock.sleep(FIRST_PAUSE_S)
 
     async def _ask(self, order: ApprovedOrder) -> list[Report] | None:
         reports = await self._persist(self._venue.query, order, RetrySafe, OutcomeUnknown)
@@ -153,31 +177,25 @@ class Gateway:
     async def _persist(
         self, request: Callable[[ApprovedOrder], Awaitable[T]], order: ApprovedOrder, *errors: type[Exception]
     ) -> T:
-        """Make a request, again after each of the errors named, with growing pauses and no end."""
-        name = getattr(request, "__name__", "request")
+        """Make a request, again after each of the errors named."""
+        name = getattr(request, "__name__", "request").lstrip("_")
 
-        def tell(attempt: RetryCallState) -> None:
-            error = attempt.outcome.exception() if attempt.outcome else None
-            log.warning("venue_retry", request=name, client_order_id=order.client_order_id, reason=str(error))
+        def tell(reason: str) -> None:
+            log.warning("venue_retry", request=name, client_order_id=order.client_order_id, reason=reason)
 
-        retrying = AsyncRetrying(
-            retry=retry_if_exception_type(errors),
-            wait=wait_exponential(multiplier=_FIRST_PAUSE_S, max=_LONGEST_PAUSE_S),
-            sleep=self._clock.sleep,
-            before_sleep=tell,
-        )
-        return await retrying(request, order)
+        return await until_answered(self._clock, tell, *errors)(request, order)
 
     def _deliver(self, reports: Iterable[Report]) -> None:
         for report in reports:
             self._report(report)
 
-    def _ended(self, order: ApprovedOrder, reason: str) -> None:
+    def _ended(self, order: ApprovedOrder, reason: str, status: OrderStatus = OrderStatus.REJECTED) -> None:
         self._report(
             OrderReported(
                 time_ms=self._clock.now_ms(),
                 client_order_id=order.client_order_id,
-                status=OrderStatus.REJECTED,
+                status=status,
+                executed=ZERO,
                 reason=reason,
             )
         )

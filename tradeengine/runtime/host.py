@@ -13,6 +13,7 @@ from tradeengine.domain.config import TradingConfig
 from tradeengine.domain.events import SignalDecided
 from tradeengine.domain.inputs import AnyInput, ConfigChanged, InstrumentsChanged, JournalOpened, TimeAdvanced
 from tradeengine.domain.instrument import Instrument
+from tradeengine.domain.orders import ApprovedOrder
 from tradeengine.domain.state import ShardState
 from tradeengine.journal.base import Journal
 from tradeengine.runtime.account import Account
@@ -31,6 +32,7 @@ log = structlog.get_logger(__name__)
 class _Running(NamedTuple):
     shard: Shard
     gateway: Gateway
+    unresolved: tuple[ApprovedOrder, ...]
 
 
 class ShardHost:
@@ -63,6 +65,8 @@ class ShardHost:
         self._clock = clock
         self._listeners = listeners
         self._running: _Running | None = None
+        self._former: Shard | None = None
+        self._early: list[AnyInput] = []
         self.failure: str | None = "not started"
         self.fenced = False
 
@@ -78,6 +82,18 @@ class ShardHost:
         return self._loaded().state
 
     @property
+    def state_if_loaded(self) -> ShardState | None:
+        """State of the shard, ``None`` while it is not loaded."""
+        running = self._running
+        return running.shard.state if running is not None else None
+
+    @property
+    def trouble(self) -> str | None:
+        """Why the shard cannot decide now, or ``None``."""
+        running = self._running
+        return self.failure or (running.shard.trouble if running is not None else None)
+
+    @property
     def sequence(self) -> int:
         """Sequence of the shard's last committed record."""
         return self._loaded().sequence
@@ -85,7 +101,10 @@ class ShardHost:
     async def load(self) -> "_Running":
         """Read the shard's state and make it ready to work; nothing is sent yet."""
         state, sequence = await load_state(self._journal, self.number)
-        gateway = Gateway(lambda: self.state, self._venue, self._clock, self.submit)
+        # From here on in one go: an order that is planned once the shard takes signals goes through the gateway's
+        # queue, and must not be among the unresolved ones too.
+        unresolved = tuple([live.order for live in state.orders.values()])
+        gateway = Gateway(lambda: shard.state, self._venue, self._clock, self.submit)
         shard = Shard(
             state,
             sequence,
@@ -95,9 +114,17 @@ class ShardHost:
             clock=self._clock,
             listeners=[*self._listeners, gateway.take],
         )
-        self._running = _Running(shard, gateway)
+        for given in self._left(sequence):
+            shard.submit(given)
+        self._running = _Running(shard, gateway, unresolved)
         self.failure = None
         return self._running
+
+    def _left(self, sequence: int) -> list[AnyInput]:
+        """Reports that the failed shard did not get to, and those that came since."""
+        former, self._former = self._former, None
+        early, self._early = self._early, []
+        return [*(former.unworked(sequence) if former is not None else ()), *early]
 
     async def prepare(
         self, journal_id: str, shards: int, config: TradingConfig, instruments: Sequence[Instrument]
@@ -119,15 +146,17 @@ class ShardHost:
         return await self._loaded().decide(signals)
 
     def submit(self, given: AnyInput) -> None:
-        """Take an input that nobody waits for."""
+        """Take an input that nobody waits for; while the shard is not loaded, it is kept for it."""
         if self._running is not None:
             self._running.shard.submit(given)
+        elif not self.fenced:
+            self._early.append(given)
 
     def tick(self) -> None:
-        """Let time pass: orders with a deadline are looked at."""
+        """Let time pass: what has a deadline, or is to be tried again, is looked at."""
         if self._running is None:
             return
-        if any(live.order.expires_ms is not None for live in self.state.orders.values()):
+        if self.state.waits_for_time:
             self.submit(TimeAdvanced(time_ms=self._clock.now_ms()))
 
     async def save_snapshot(self) -> None:
@@ -145,10 +174,13 @@ class ShardHost:
         """
         pause = _FIRST_PAUSE_S
         while True:
+            started = self._clock.monotonic()
             try:
                 await self._work(ready)
             except Fenced as error:
                 self.fenced, self.failure = True, str(error)
+                self._running = self._former = None
+                self._early.clear()
                 self._account.detach(self.number)
                 log.critical("shard_fenced", shard=self.number, reason=str(error), action="the shard is dropped")
                 return
@@ -158,13 +190,20 @@ class ShardHost:
                 # Supervised border: the state may be half-changed, so it is dropped and read back.
                 self.failure = f"{type(error).__name__}: {error}"
                 log.exception("shard_failed", shard=self.number, action="it is loaded again from the journal")
+                if self._running is not None:
+                    self._former = self._running.shard
                 self._running = None
+            if self._clock.monotonic() - started > _LONGEST_PAUSE_S:
+                pause = _FIRST_PAUSE_S
             await self._clock.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE_S)
 
     async def _work(self, ready: Callable[[], None]) -> None:
         running = self._running
         if running is None:
+            # The failed shard's last record may still land: read before that, the state would lack it, and the next
+            # record would be taken for another owner's.
+            await self._committer.settle(self.number)
             running = await self.load()
         tasks = [
             asyncio.create_task(running.shard.run(), name=f"shard-{self.number}"),
@@ -182,7 +221,7 @@ class ShardHost:
 
     @staticmethod
     async def _serve(running: "_Running", ready: Callable[[], None]) -> None:
-        await running.gateway.resume(running.shard.state.orders.values())
+        await running.gateway.resume(running.unresolved)
         ready()
         await running.gateway.run()
 

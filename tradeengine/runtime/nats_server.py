@@ -32,6 +32,9 @@ _POLL_SECONDS: Final = 0.02
 _FIRST_RESTART_SECONDS: Final = 0.1
 _LAST_RESTART_SECONDS: Final = 5.0
 _SETTLED_SECONDS: Final = 30.0
+_LOOK_SECONDS: Final = 1.0
+_FAILED_STORE: Final = b" critical write error: "
+"""What the server logs when the disk is full, among other things."""
 
 _PR_SET_PDEATHSIG: Final = 1
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
@@ -74,7 +77,8 @@ def render_config(folder: Path, port: int, *, sync_always: bool = True) -> str:
         "server_name: tradeengine\n"
         f"listen: 127.0.0.1:{port}\n"
         f"ports_file_dir: {json.dumps(str(folder))}\n"
-        f"jetstream {{ store_dir: {json.dumps(str(folder / 'store'))}{sync} }}\n"
+        # Without a limit of its own it takes three quarters of what is free when it starts, be that nothing.
+        f"jetstream {{ store_dir: {json.dumps(str(folder / 'store'))}, max_file_store: 1TB{sync} }}\n"
     )
 
 
@@ -203,7 +207,7 @@ class EmbeddedServer:
         while True:
             started = self._clock.monotonic()
             if self._process is not None:
-                status = await self._process.wait()
+                status = await self._ended(self._process)
                 _log.error("nats_server_died", status=status, log=str(self._log_file))
             if self._clock.monotonic() - started > _SETTLED_SECONDS:
                 pause = _FIRST_RESTART_SECONDS
@@ -215,6 +219,17 @@ class EmbeddedServer:
             except (ConfigError, OSError) as error:
                 _log.error("nats_server_restart_failed", error=str(error))
                 await self._stop()
+
+    async def _ended(self, process: asyncio.subprocess.Process) -> int:
+        """Wait for the server's end, and end it when a stream of its has failed: it never tries to write that again."""
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_SECONDS):
+                    return await process.wait()
+            if _FAILED_STORE in self._log_file.read_bytes():
+                _log.error("nats_store_failed", reason=self._last_words(), action="the server is started again")
+                await self._stop()
+                return await process.wait()
 
     async def _launch(self, binary: Path) -> None:
         config = self._folder / "nats-server.conf"

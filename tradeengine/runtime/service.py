@@ -91,6 +91,7 @@ class Service:
             starting.enter_context(lock_folder(self._folder))
             await self._journal.open()
             starting.push_async_callback(self._journal.close)
+            starting.push_async_callback(self._committer.close)
             await self.read_model.open()
             starting.push_async_callback(self.read_model.close)
             await self._projector.start()

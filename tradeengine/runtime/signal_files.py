@@ -6,13 +6,22 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+import structlog
+
 from contracts.signal import MAX_SIGNAL_BYTES, InvalidSignal, Signal
 from contracts.subjects import shard_of
-from shared.errors import RetrySafe
+from shared.clock import Clock
+from shared.errors import OutcomeUnknown, RetrySafe
 from tradeengine.domain.events import SignalDecided
 from tradeengine.runtime.desk import SignalDesk
+from tradeengine.runtime.retry import until_answered
 
 BATCH = 500
+
+DEAD_LETTERS = "dead-letters.jsonl"
+"""Where :func:`park` keeps what is no signal."""
+
+log = structlog.get_logger(__name__)
 
 
 class SignalLine(NamedTuple):
@@ -52,24 +61,27 @@ def _parse(number: int, raw: bytes) -> SignalLine:
 
 
 def park(folder: Path, source: str, line: SignalLine) -> None:
-    """Keep a line that is no signal, with the reason, in ``dead-letters.jsonl`` of a folder."""
+    """Keep a line that is no signal, with the reason, in a folder's :data:`DEAD_LETTERS`."""
     entry = {"source": source, "line": line.number, "reason": line.error, "raw": line.raw.decode("utf-8", "replace")}
-    with (folder / "dead-letters.jsonl").open("a", encoding="utf-8") as file:
+    with (folder / DEAD_LETTERS).open("a", encoding="utf-8") as file:
         file.write(json.dumps(entry, ensure_ascii=False) + "\n")
 
 
 async def decide_lines(
     desk: SignalDesk,
+    clock: Clock,
     lines: Iterator[SignalLine],
     on_invalid: Callable[[SignalLine], None],
     on_decided: Callable[[Sequence[SignalDecided]], None],
 ) -> None:
     """Bring the signals of a file to the desk, in order, as HTTP and NATS bring theirs.
 
+    A shard that takes nothing now is asked again until it does: a signal is decided once, however often it is sent.
+
     Raises
     ------
-    RetrySafe
-        If a shard takes nothing; the lines before are decided, and sending the file again is safe.
+    Fenced
+        If another process owns a shard; the lines before are decided, and sending the file again is safe.
     """
     while group := list(islice(lines, BATCH)):
         by_shard: dict[int, list[Signal]] = {}
@@ -79,6 +91,11 @@ async def decide_lines(
             else:
                 by_shard.setdefault(shard_of(line.signal.symbol, desk.shards), []).append(line.signal)
         for shard, signals in by_shard.items():
-            if shard not in desk.owned:
-                raise RetrySafe(f"shard {shard} is not owned by this process; send the file again later")
-            on_decided(await desk.decide(shard, signals))
+            on_decided(await _decide(desk, clock, shard, signals))
+
+
+async def _decide(desk: SignalDesk, clock: Clock, shard: int, signals: Sequence[Signal]) -> list[SignalDecided]:
+    def tell(reason: str) -> None:
+        log.warning("desk_refuses", shard=shard, reason=reason, action="the lines are offered again")
+
+    return await until_answered(clock, tell, RetrySafe, OutcomeUnknown)(desk.decide, shard, signals)

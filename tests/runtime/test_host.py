@@ -1,0 +1,219 @@
+"""One shard's life: what is asked of the venue when it starts, and what a failure must not lose or do twice."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from contracts.enums import Outcome
+from contracts.signal import Signal
+from shared.clock import ManualClock
+from shared.errors import Fenced, OutcomeUnknown, RetrySafe
+from tests.support.builders import LONG, T0, instrument
+from tests.support.engines import eventually
+from tests.support.journals import FaultyJournal, GatedJournal
+from tradeengine.domain.config import TradingConfig
+from tradeengine.domain.inputs import ConfigChanged
+from tradeengine.domain.orders import ApprovedOrder
+from tradeengine.journal.memory import MemoryJournal
+from tradeengine.journal.record import Entry, Record
+from tradeengine.runtime.account import Account
+from tradeengine.runtime.committer import Committer
+from tradeengine.runtime.host import ShardHost
+from tradeengine.venue.paper.book import PaperBook
+from tradeengine.venue.paper.venue import PaperVenue
+
+SYMBOL = "BTCUSDT"
+
+
+class Exchange(PaperVenue):
+    """The paper venue, with what was asked of it, and something to happen before the next order is placed."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        book = PaperBook(maker_fee=Decimal(0), taker_fee=Decimal(0), slippage_bps=Decimal(0))
+        super().__init__(book, clock, [instrument(SYMBOL)])
+        self.book = book
+        self.placed: list[str] = []
+        self.on_place: Callable[[], Any] = lambda: None
+
+    async def place(self, order: ApprovedOrder) -> None:
+        waited = self.on_place()
+        if waited is not None:
+            await waited
+        self.placed.append(order.client_order_id)
+        await super().place(order)
+
+
+class Site:
+    """A host with its venue and its journal, in virtual time."""
+
+    def __init__(self, journal: MemoryJournal) -> None:
+        self.clock = ManualClock(T0)
+        self.journal = journal
+        self.venue = Exchange(self.clock)
+        self.committer = Committer(journal, self.clock)
+        self.ready = False
+        self.host = ShardHost(
+            0,
+            journal=journal,
+            committer=self.committer,
+            account=Account(Decimal(10_000), self.venue.mark_price),
+            venue=self.venue,
+            clock=self.clock,
+            listeners=[],
+        )
+
+    async def load(self) -> None:
+        await self.host.load()
+        await self.host.prepare("test", 1, TradingConfig(), await self.venue.instruments())
+        await self.venue.open(self.host.submit)
+        self.venue.post_price(SYMBOL, Decimal(100))
+
+    def signal(self, action: str, signal_id: str, **fields: Any) -> Signal:
+        document = {"strategy_id": "A", "symbol": SYMBOL, "confidence": "0.9", "timestamp": self.clock.now_ms()}
+        return Signal.from_document({**document, "action": action, "signal_id": signal_id, **fields})
+
+    async def outcome(self, signal: Signal) -> Outcome:
+        """Send a signal until it is decided, as intakes do."""
+        while True:
+            with suppress(RetrySafe, OutcomeUnknown):
+                return (await self.host.decide([signal]))[0].outcome
+            await asyncio.sleep(0)
+
+    def held(self) -> Decimal:
+        state = self.host.state_if_loaded
+        leg = state.leg(SYMBOL, LONG) if state is not None else None
+        return leg.quantity if leg is not None else Decimal(0)
+
+    def working(self) -> None:
+        self.ready = True
+
+
+@asynccontextmanager
+async def running(site: Site) -> AsyncIterator[ShardHost]:
+    """Let a loaded host work."""
+    task = asyncio.create_task(site.host.run(site.working))
+    try:
+        yield site.host
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await site.committer.close()
+
+
+async def test_an_order_that_is_planned_before_the_resume_begins_is_sent_once() -> None:
+    site = Site(MemoryJournal())
+    await site.load()
+    async with running(site) as host:
+        decided = await host.decide([site.signal("buy", "1", quantity="1")])
+        await eventually(lambda: site.ready and site.held() == 1, "the order")
+        assert site.venue.placed == list(decided[0].orders)
+        assert site.venue.book.held(SYMBOL, LONG) == 1
+
+
+async def test_an_order_that_is_planned_right_after_a_reload_is_sent_once() -> None:
+    site = Site(FaultyJournal())
+    await site.load()
+    assert isinstance(site.journal, FaultyJournal)
+    async with running(site) as host:
+        await eventually(lambda: site.ready, "the start")
+        site.ready = False
+        site.journal.faults = [("before", MemoryError("no memory"))]
+        with pytest.raises(OutcomeUnknown):
+            await host.decide([site.signal("hold", "breaks")])
+        names = [f"{number}" for number in range(20)]
+        buys = [site.signal("buy", name, strategy_id=name, quantity="0.1") for name in names]
+        assert set(await asyncio.gather(*[site.outcome(buy) for buy in buys])) == {Outcome.ACCEPTED}
+        await eventually(lambda: site.ready and site.held() == 2, "the orders")
+        assert len(site.venue.placed) == len(set(site.venue.placed)) == 20
+        assert site.venue.book.held(SYMBOL, LONG) == 2
+
+
+async def test_a_gateway_that_fails_while_the_journal_is_down_does_not_fence_its_own_shard() -> None:
+    journal = GatedJournal()
+    journal.takes.set()
+    site = Site(journal)
+    await site.load()
+    fails = asyncio.Event()
+
+    async def fail() -> None:
+        await fails.wait()
+        site.venue.on_place = lambda: None
+        raise KeyError("an answer that nobody understands")
+
+    site.venue.on_place = fail
+    async with running(site) as host:
+        assert await site.outcome(site.signal("buy", "1", quantity="1")) is Outcome.ACCEPTED
+        journal.takes.clear()
+        journal.knocks = 0
+        copied = site.signal("hold", "2")
+        pending = asyncio.ensure_future(host.decide([copied]))
+        await eventually(lambda: bool(journal.knocks), "the commit")
+        fails.set()
+        with pytest.raises(OutcomeUnknown):
+            await pending
+        await eventually(lambda: "KeyError" in (host.trouble or ""), "the shard to fail")
+        assert host.state_if_loaded is None
+        journal.takes.set()
+        assert await site.outcome(copied) is Outcome.DUPLICATE, "the record landed before the shard was loaded"
+        assert await site.outcome(site.signal("hold", "3")) is Outcome.HELD
+        assert not host.fenced
+        await eventually(lambda: site.held() == 1, "the order that was not placed")
+
+
+@pytest.mark.parametrize("when", ["before", "after"], ids=["record lost", "record landed"])
+async def test_no_report_is_lost_or_booked_twice_when_a_commit_fails(when: str) -> None:
+    journal = FaultyJournal()
+    site = Site(journal)
+    await site.load()
+    async with running(site) as host:
+        await site.outcome(site.signal("buy", "1", quantity="1"))
+        await eventually(lambda: site.held() == 1 and not host.state.orders, "the position")
+        settle = [lambda: site.venue.post_funding(SYMBOL, Decimal("0.001"))]
+        journal.faults = [(when, MemoryError("no memory"))]
+        journal.on_append = lambda: settle and settle.pop()()
+        journal.on_load = lambda: site.venue.post_funding(SYMBOL, Decimal("0.001"))
+        site.venue.post_funding(SYMBOL, Decimal("0.001"))
+        await eventually(lambda: host.failure is not None, "the shard to fail")
+        journal.on_append = lambda: None
+
+        def booked() -> bool:
+            state = host.state_if_loaded
+            return state is not None and state.totals.funding == Decimal("-0.3")
+
+        await eventually(booked, "the settlements in hand, in the inbox, and of the time of the reload")
+        await site.outcome(site.signal("hold", "2"))
+        assert booked()
+
+
+async def test_a_look_up_without_an_answer_does_not_stop_the_shard() -> None:
+    journal = FaultyJournal()
+    site = Site(journal)
+    await site.load()
+    async with running(site) as host:
+        await eventually(lambda: site.ready, "the start")
+        shard = host.state
+        shard.forgotten_ms = T0 + 600_000
+        journal.silent_lookups = 1
+        assert await site.outcome(site.signal("close", "late")) is Outcome.REJECTED
+        assert host.state is shard
+
+
+async def test_a_fenced_shard_keeps_nothing() -> None:
+    site = Site(MemoryJournal())
+    await site.load()
+    async with running(site) as host:
+        stolen = Entry(ConfigChanged(time_ms=T0, config=TradingConfig()), ())
+        await site.journal.append([Record(0, host.sequence + 1, (stolen,))])
+        with pytest.raises(Fenced):
+            await host.decide([site.signal("hold", "1")])
+        await eventually(lambda: host.fenced, "the shard to be dropped")
+        for _ in range(100):
+            site.venue.post_funding(SYMBOL, Decimal("0.001"))
+        assert host.state_if_loaded is None
+        assert host._early == []
+        with pytest.raises(RetrySafe):
+            await host.decide([site.signal("hold", "2")])
