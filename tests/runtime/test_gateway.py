@@ -22,6 +22,7 @@ class LossyVenue:
     """A venue whose calls fail as scripted: ``before`` or ``after`` the order took effect."""
 
     name = "lossy"
+    settle_s = 2.0
 
     def __init__(
         self,
@@ -94,7 +95,7 @@ GatewayMaker = Callable[..., Gateway]
 @pytest.fixture
 def gateway(world: World) -> GatewayMaker:
     def make(venue: LossyVenue, reports: list[Report], clock: ManualClock | None = None) -> Gateway:
-        return Gateway(lambda: world.state, venue, clock or ManualClock(T0), reports.append, settle_s=2)
+        return Gateway(lambda: world.state, venue, clock or ManualClock(T0), reports.append)
 
     return make
 

@@ -102,6 +102,7 @@ class BookVenue:
     """The paper book as a venue in virtual time: what an order causes is reported before the call returns."""
 
     name = "paper"
+    settle_s = 0.0
 
     def __init__(
         self, book: PaperBook, feeds: Sequence[SymbolFeed], clock: ManualClock, sink: Callable[[Report], None]

@@ -38,8 +38,6 @@ class Gateway:
         The shard's state: what became of an order so far, and whether it is still wanted.
     report
         Takes what became of orders; never blocks.
-    settle_s
-        How long an order without an answer may still turn up at the venue, seconds.
     """
 
     def __init__(
@@ -48,13 +46,11 @@ class Gateway:
         venue: Venue,
         clock: Clock,
         report: Callable[[Report], None],
-        settle_s: float = 5.0,
     ) -> None:
         self._state = state
         self._venue = venue
         self._clock = clock
         self._report = report
-        self._settle_s = settle_s
         self._queue: asyncio.Queue[Instruction] = asyncio.Queue()
 
     def take(self, record: Record) -> None:
@@ -81,7 +77,7 @@ class Gateway:
         """After a restart: learn what became of orders, and send what was planned but never left.
 
         A request may have left just before, whenever its order was planned. So an order that the venue does not know
-        was never sent only if the venue still does not know it ``settle_s`` after the start of the resume; then it is
+        was never sent only if the venue still does not know it ``Venue.settle_s`` after the start of the resume; then it is
         queued under its own id, like any other.
 
         Parameters
@@ -89,14 +85,14 @@ class Gateway:
         orders
             All that were live when the shard was loaded. Later ones come by :meth:`take`, and must not be among them.
         """
-        deadline = self._clock.monotonic() + self._settle_s
+        deadline = self._clock.monotonic() + self._venue.settle_s
         missing = list(orders)
         while missing:
             settled = self._clock.monotonic() >= deadline
             missing = [order for order in missing if not await self._found(order)]
             if settled or not missing:
                 break
-            await self._clock.sleep(self._settle_s / _ROUNDS)
+            await self._clock.sleep(self._venue.settle_s / _ROUNDS)
         for order in missing:
             self._queue.put_nowait((order, False))
 
@@ -159,7 +155,7 @@ class Gateway:
 
     async def _resolve(self, order: ApprovedOrder) -> None:
         """Find out what became of an order whose answer was lost; it is never sent again before that is known."""
-        deadline = self._clock.monotonic() + self._settle_s
+        deadline = self._clock.monotonic() + self._venue.settle_s
         while True:
             reports = await self._ask(order)
             if reports is not None:

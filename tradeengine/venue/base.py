@@ -13,9 +13,16 @@ ReportSink = Callable[[Report], None]
 
 
 class Venue(Protocol):
-    """An exchange, or what plays one. What becomes of orders arrives as reports at the sink, in order per symbol."""
+    """An exchange, or what plays one. What becomes of orders arrives as reports at the sink, in order per symbol.
+
+    Parameters
+    ----------
+    settle_s
+        How long an order whose request got no answer may still turn up, seconds.
+    """
 
     name: str
+    settle_s: float
 
     async def open(self, sink: ReportSink) -> None:
         """Connect; from now on reports go to the sink, which never blocks."""

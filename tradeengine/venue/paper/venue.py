@@ -31,6 +31,7 @@ class PaperVenue:
     """
 
     name = "paper"
+    settle_s = 0.0
 
     def __init__(
         self,
