@@ -54,13 +54,14 @@ async def publish(jetstream: JetStreamContext, *documents: dict[str, Any]) -> No
 async def until_all_acknowledged(client: Client, seconds: float = 60) -> None:
     """Wait until the engine has acknowledged every stored signal."""
     deadline = asyncio.get_running_loop().time() + seconds
-    while left := await _unacknowledged(client.jetstream()):
+    while left := await unacknowledged(client):
         assert asyncio.get_running_loop().time() < deadline, f"{left} signals are not acknowledged after {seconds} s"
         await asyncio.sleep(0.05)
 
 
-async def _unacknowledged(jetstream: JetStreamContext, shards: int = 8) -> int:
-    infos = [await jetstream.consumer_info(SIGNALS_STREAM, f"engine-shard-{shard}") for shard in range(shards)]
+async def unacknowledged(client: Client, shards: int = 8) -> int:
+    """Number of stored signals that the engine has not acknowledged."""
+    infos = [await client.jetstream().consumer_info(SIGNALS_STREAM, f"engine-shard-{shard}") for shard in range(shards)]
     return sum((info.num_pending or 0) + (info.num_ack_pending or 0) for info in infos)
 
 

@@ -1,5 +1,6 @@
 """What must hold of a data folder that no engine works on, whatever happened to the engines before."""
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, closing
@@ -89,13 +90,15 @@ async def all_records(journal: SqliteJournal) -> list[Record]:
 async def check_store(data: Path, scratch: Path) -> None:
     """Books add up, today's code decides the journal alike, and the read model is what the journal makes."""
     digests = {}
+    made_anew = scratch / "anew.sqlite"
     async with opened(data) as journal:
         for shard in await journal.shards():
             state, _ = await load_state(journal, shard)
             invariants.check(state)
             digests[shard] = state.digest()
-        made_anew = await _make_read_model(journal, scratch)
-    replayed = tradeengine("replay", "--store", data)
+        for path in (read_model_file(data), made_anew):
+            await _project(journal, path)
+    replayed = await asyncio.to_thread(tradeengine, "replay", "--store", data)
     assert replayed.returncode == 0, replayed.stdout + replayed.stderr
     assert replayed.stdout.startswith("no difference: ")
     for shard, digest in digests.items():
@@ -126,9 +129,10 @@ def rows_of(read_model: Path) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
-async def _make_read_model(journal: SqliteJournal, scratch: Path) -> Path:
+async def _project(journal: SqliteJournal, path: Path) -> None:
+    """Bring a read model up with the journal, as an engine does when it starts; make it if it is missing."""
     clock = SystemClock()
-    model = SqliteReadModel(scratch / "anew.sqlite", venue="paper", clock=clock)
+    model = SqliteReadModel(path, venue="paper", clock=clock)
     await model.open()
     projector = Projector(journal, model, clock, await journal.shards())
     try:
@@ -137,4 +141,3 @@ async def _make_read_model(journal: SqliteJournal, scratch: Path) -> Path:
         await projector.stop()
     finally:
         await model.close()
-    return model.path
