@@ -21,7 +21,7 @@ from shared.health import ComponentHealth, Health
 from shared.metrics import Metrics
 from shared.settings import Settings
 from tradeengine.api.app import create_app
-from tradeengine.api.server import serve
+from tradeengine.api.server import listen, serve
 from tradeengine.api.services import ApiServices
 from tradeengine.domain.events import SignalDecided
 from tradeengine.projection.tables import TABLES, Kind
@@ -150,7 +150,7 @@ async def serving(keys: Mapping[str, str] = KEYS, timeout_s: float = 10.0) -> As
     state: dict[str, ComponentHealth] = {"dispatcher": ComponentHealth(details={"shards": 8})}
     made.health.register("dispatcher", lambda: state["dispatcher"])
     app = create_app(made)
-    server = await serve(app, "127.0.0.1", 0)
+    server = await serve(app, listen("127.0.0.1", 0))
     url = f"http://127.0.0.1:{server.port}"
     async with httpx.AsyncClient(base_url=url, timeout=30, trust_env=False) as client:
         yield Served(url, client, app, desk, tables, made.health, made.metrics, state)

@@ -72,8 +72,23 @@ class ApiServer:
         self._listener.close()
 
 
-async def serve(app: ASGIApp, host: str, port: int, *, grace_seconds: int = 5) -> ApiServer:
+async def serve(app: ASGIApp, listener: socket.socket, *, grace_seconds: int = 5) -> ApiServer:
     """Start a server on the running loop.
+
+    Parameters
+    ----------
+    listener
+        Made by :func:`listen`; closed with the server.
+    grace_seconds
+        How long requests under way may take after :meth:`ApiServer.close`.
+    """
+    server = ApiServer(app, listener, grace_seconds)
+    await server.start()
+    return server
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Take the port, so that whoever connects from now on waits until the server is started.
 
     Parameters
     ----------
@@ -81,20 +96,12 @@ async def serve(app: ASGIApp, host: str, port: int, *, grace_seconds: int = 5) -
         Address or name to listen on.
     port
         0 for a free one.
-    grace_seconds
-        How long requests under way may take after :meth:`ApiServer.close`.
 
     Raises
     ------
     ConfigError
         If nothing can listen there.
     """
-    server = ApiServer(app, _bound(host, port), grace_seconds)
-    await server.start()
-    return server
-
-
-def _bound(host: str, port: int) -> socket.socket:
     listener: socket.socket | None = None
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]

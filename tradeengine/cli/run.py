@@ -7,7 +7,7 @@ import secrets
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -23,7 +23,7 @@ from shared.logging import configure_logging
 from shared.settings import Settings
 from tradeengine import __version__
 from tradeengine.api.app import create_app
-from tradeengine.api.server import serve
+from tradeengine.api.server import listen, serve
 from tradeengine.api.services import DECISION_TIMEOUT_S, ApiServices
 from tradeengine.cli.base import err, fail, out, say, warn
 from tradeengine.cli.dashboard import watch
@@ -119,10 +119,12 @@ async def _run(settings: Settings, plan: _Plan) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
+        # Before anything is decided: a port in use is a mistake of the configuration.
+        listener = stack.enter_context(closing(listen(settings.host, settings.port)))
         if not await _until(stop, [service.start()]):
             return
         stack.push_async_callback(service.stop)
-        server = await serve(create_app(_api(service)), settings.host, settings.port, grace_seconds=_HTTP_GRACE_S)
+        server = await serve(create_app(_api(service)), listener, grace_seconds=_HTTP_GRACE_S)
         stack.push_async_callback(server.close)
         links = _links(service, server.port)
         _print_start(settings, links, made_keys=plan.made_keys)

@@ -77,8 +77,8 @@ class Gateway:
         """After a restart: learn what became of orders, and send what was planned but never left.
 
         A request may have left just before, whenever its order was planned. So an order that the venue does not know
-        was never sent only if the venue still does not know it ``Venue.settle_s`` after the start of the resume; then it is
-        queued under its own id, like any other.
+        was never sent only if the venue still does not know it ``Venue.settle_s`` after the start of the resume; then
+        it is queued under its own id, like any other.
 
         Parameters
         ----------

@@ -19,7 +19,7 @@ DEMO_INSTRUMENTS = (
         max_quantity=Decimal(1000),
         market_min_quantity=Decimal("0.001"),
         market_max_quantity=Decimal(120),
-        min_notional=Decimal(100),
+        min_notional=Decimal(5),
         min_price=Decimal("556.8"),
         max_price=Decimal(4_529_764),
     ),
@@ -31,7 +31,7 @@ DEMO_INSTRUMENTS = (
         max_quantity=Decimal(10_000),
         market_min_quantity=Decimal("0.001"),
         market_max_quantity=Decimal(2000),
-        min_notional=Decimal(20),
+        min_notional=Decimal(5),
         min_price=Decimal("39.86"),
         max_price=Decimal(306_177),
     ),
@@ -48,4 +48,4 @@ DEMO_INSTRUMENTS = (
         max_price=Decimal(6857),
     ),
 )
-"""Rules as they hold on the exchange for the symbols of the demonstration, limits rounded."""
+"""Rules as they hold on the exchange for the symbols of the demonstration, limits rounded; least notional 5."""
