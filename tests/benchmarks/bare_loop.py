@@ -1,11 +1,13 @@
-"""The least that any consumer must do: fetch a batch, store it durably with one insert, acknowledge it."""
+"""The least that any consumer must do: fetch a batch, store it durably with one insert, acknowledge it.
+
+It reads all shards with one consumer, does not look into the messages, and tells nobody of what it did.
+"""
 
 import asyncio
 import sqlite3
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from time import perf_counter_ns
 from typing import Final, NamedTuple
 
 import nats
@@ -22,10 +24,10 @@ _FETCH_S = 0.5
 
 
 class Stored(NamedTuple):
-    """What the loop did: signals stored, and nanoseconds of each insert with its commit, as the loop waited for it."""
+    """What the loop did."""
 
     signals: int
-    commits: list[int]
+    commits: int
 
 
 def work(line: Line, url: str, folder: Path) -> Stored:
@@ -39,7 +41,7 @@ async def _work(line: Line, url: str, folder: Path) -> Stored:
     await ensure_streams(jetstream, SHARDS, StreamSettings())
     subscription = await jetstream.pull_subscribe(SHARDED_WILDCARD, "bare", stream=SIGNALS_STREAM)
     loop = asyncio.get_running_loop()
-    commits: list[int] = []
+    commits = 0
     with ThreadPoolExecutor(1) as thread:
         store = await loop.run_in_executor(thread, _open, folder / "bare.db")
         say(line, READY)
@@ -49,9 +51,8 @@ async def _work(line: Line, url: str, folder: Path) -> Stored:
                 messages = await subscription.fetch(BATCH, timeout=_FETCH_S)
             except TimeoutError:
                 continue
-            begun = perf_counter_ns()
             await loop.run_in_executor(thread, _insert, store, [message.data for message in messages])
-            commits.append(perf_counter_ns() - begun)
+            commits += 1
             for message in messages:
                 await message.ack()
         signals = await loop.run_in_executor(thread, _close, store)

@@ -22,7 +22,7 @@ _VENUE = Venue("BENCH")
 _NS_PER_TRADE = 20_000_000
 
 
-class _Trader(Strategy):
+class _Trader(Strategy):  # type: ignore[misc]  # nautilus_trader is compiled and shows no types
     """One strategy; notes when its position's event arrives."""
 
     def __init__(self, name: str, done: list[int]) -> None:
@@ -47,7 +47,7 @@ class _Trader(Strategy):
         self._done.append(perf_counter_ns())
 
 
-class _Driver(Strategy):
+class _Driver(Strategy):  # type: ignore[misc]
     """Gets the quotes, one a trade, and lets the trade's strategy submit its order."""
 
     def __init__(self, flow: Sequence[Trade], traders: dict[str, _Trader], begun: list[int]) -> None:

@@ -36,6 +36,8 @@ class Committed(NamedTuple):
     booked_ns
         When the last order was seen to be filled, on the machine's monotonic clock, if that was after the last
         acknowledgement; else 0.
+    behind_s
+        How long after the last acknowledgement the read model had everything, in seconds.
     """
 
     records: int
@@ -43,6 +45,7 @@ class Committed(NamedTuple):
     orders: int
     fills: int
     booked_ns: int
+    behind_s: float
 
 
 def work(line: Line, url: str, folder: Path) -> Committed:
@@ -65,12 +68,15 @@ async def _work(line: Line, url: str, folder: Path) -> Committed:
         await clock.sleep(_POLL_S)
     say(line, READY)
     await asyncio.to_thread(line.recv)
-    booked_ns = 0
+    acked_ns, booked_ns = monotonic_ns(), 0
     while any(state.orders for state in service.engine.states):
         await clock.sleep(_POLL_S)
         booked_ns = monotonic_ns()
+    while service.read_model.freshness.records_behind:
+        await clock.sleep(_POLL_S)
+    behind_s = (monotonic_ns() - acked_ns) / 1e9
     await service.stop()
-    return await _committed(folder, booked_ns)
+    return await _committed(folder, booked_ns, behind_s)
 
 
 def _trouble(service: Service) -> str | None:
@@ -79,7 +85,7 @@ def _trouble(service: Service) -> str | None:
     return service.intake.status().reason or service.engine.trouble
 
 
-async def _committed(folder: Path, booked_ns: int) -> Committed:
+async def _committed(folder: Path, booked_ns: int, behind_s: float) -> Committed:
     journal = SqliteJournal(journal_file(folder), create=False)
     await journal.open()
     records = decided = orders = fills = 0
@@ -93,4 +99,4 @@ async def _committed(folder: Path, booked_ns: int) -> Committed:
             records += len(page)
             after = page[-1].sequence
     await journal.close()
-    return Committed(records, decided, orders, fills, booked_ns)
+    return Committed(records, decided, orders, fills, booked_ns, behind_s)

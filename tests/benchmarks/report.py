@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from rich.console import Console
 from rich.table import Table as RichTable
 
+_CHART_WIDTH = 40
+
 
 @dataclass(frozen=True, slots=True)
 class Aim:
@@ -30,6 +32,28 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
+class Chart:
+    """Bars of a few figures of one kind, drawn with letters.
+
+    Parameters
+    ----------
+    bars
+        Names and lengths, of which one at least is above zero.
+    """
+
+    title: str
+    bars: Sequence[tuple[str, float]]
+
+    @property
+    def text(self) -> str:
+        """The drawing."""
+        name_width = max(len(name) for name, _ in self.bars)
+        scale = _CHART_WIDTH / max(value for _, value in self.bars)
+        lines = [f"{name:{name_width}} {'█' * max(1, round(value * scale))} {value:,.0f}" for name, value in self.bars]
+        return "\n".join([self.title, *lines])
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """One benchmark's result.
 
@@ -44,6 +68,7 @@ class Report:
     title: str
     about: str
     tables: Sequence[Table]
+    chart: Chart | None = None
     aims: Sequence[Aim] = ()
     printed: Mapping[str, str] = field(default_factory=dict)
 
@@ -58,6 +83,8 @@ def show(report: Report, console: Console) -> None:
         for row in table.rows:
             shown.add_row(*row)
         console.print(shown)
+    if report.chart:
+        console.print(report.chart.text, highlight=False)
     for aim in report.aims:
         console.print(aim.verdict, style="green" if aim.met else "yellow")
 
@@ -65,6 +92,8 @@ def show(report: Report, console: Console) -> None:
 def markdown(report: Report) -> str:
     """Write a report as a section of a Markdown page."""
     parts = [f"## {report.title}", report.about, *map(_markdown_table, report.tables)]
+    if report.chart:
+        parts.append(f"```text\n{report.chart.text}\n```")
     if report.aims:
         parts.append("\n".join(f"- {aim.verdict}" for aim in report.aims))
     parts += [f"What it printed, {name}:\n\n```text\n{text.strip()}\n```" for name, text in report.printed.items()]
