@@ -41,6 +41,12 @@ def execution_subject(strategy_id: str) -> str:
     return f"execution.events.{safe_token(strategy_id)}"
 
 
+def alert_subject(name: str, symbol: str | None = None) -> str:
+    """Subject of an alert, of one symbol where it is about one."""
+    subject = f"alerts.tradeengine.{safe_token(name)}"
+    return f"{subject}.{safe_token(symbol)}" if symbol else subject
+
+
 def safe_token(text: str) -> str:
     """Make text safe for one subject token: anything but letters, digits, ``_`` and ``-`` becomes ``_``."""
     return _UNSAFE.sub("_", text) or "_"

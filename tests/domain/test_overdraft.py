@@ -174,10 +174,10 @@ def test_a_debt_above_the_greatest_market_order_is_put_back_in_parts() -> None:
     for order_id in world.signal("close", "A").orders:
         world.fill(world.state.orders[order_id].order, "91")
     world.fill(stop, "90", "2")
-    assert restoring(world).quantity == Decimal("1.5")
-    world.fill(restoring(world), "92")
-    assert restoring(world).quantity == Decimal("0.5")
-    world.fill(restoring(world), "92")
+    parts = [live.order for live in world.live(RESTORE)]
+    assert [part.quantity for part in parts] == [Decimal("1.5"), Decimal("0.5")]
+    for part in parts:
+        world.fill(part, "92")
     assert set(world.leg().strategies) == {"B"}
 
 
