@@ -49,7 +49,6 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3, help="how often subject and reference are measured in turn")
     parser.add_argument("--prices", action="append", default=[], metavar="SYMBOL=FILE", help="bars for simulate")
     parser.add_argument("--funding", action="append", default=[], metavar="SYMBOL=FILE", help="funding for simulate")
-    parser.add_argument("--prices-name", default="recorded bars", help="what the report calls those bars")
     parser.add_argument("--write", action="store_true", help="renew docs/benchmarks.md with the results")
     asked = parser.parse_args()
     names = asked.names or list(BENCHMARKS)
@@ -62,14 +61,13 @@ def main() -> int:
         rounds=1 if asked.quick else max(1, asked.rounds),
         prices=_files("--prices", asked.prices, "*-1h-*.csv", parser),
         funding=_files("--funding", asked.funding, "*-funding-*.csv", parser),
-        prices_name=asked.prices_name,
     )
     console = Console()
     reports = run(names, settings, console)
     machine = describe()
     console.print(", ".join(f"{name} {value}" for name, value in machine.items()))
     if asked.write:
-        command = shlex.join(["python", "-m", "tests.benchmarks", *_shown(sys.argv[1:])])
+        command = f"make bench BENCH_ARGS={shlex.quote(shlex.join(_shown(sys.argv[1:])))}"
         titles = [benchmark.TITLE for benchmark in BENCHMARKS.values()]
         write_page(PAGE, reports, titles, stamp(f"{datetime.now(UTC):%Y-%m-%d}", machine, command))
         console.print(f"written: {PAGE}")
@@ -90,7 +88,7 @@ def _files(option: str, given: Sequence[str], pattern: str, parser: argparse.Arg
 
 def _shown(arguments: Sequence[str]) -> list[str]:
     """The arguments without this machine's paths."""
-    return [re.sub(r"=.*/", "=", argument) for argument in arguments]
+    return [re.sub(r"=[^=]*/", "=", argument) for argument in arguments]
 
 
 if __name__ == "__main__":

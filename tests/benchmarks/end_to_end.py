@@ -44,8 +44,8 @@ nothing from it; the time runs from the consumer's first request to the last ack
 orders, the last booked fill. How long after that the read model had everything is a column of its own.
 
 Latency: from publication to the acknowledgement's passing the server, with {rate:,} signals a second published evenly
-for {seconds:g} s to a consumer at work; the first tenth is left out. Each publisher gets its answer from the engine,
-too. Much more than that the server's own syncs do not let through while a consumer's commits share the disk.
+for {seconds:g} s to a consumer at work; the first tenth is left out. The engine also answers each publisher. A much
+higher rate would measure the server's own syncs, which share the disk with the consumer's commits.
 
 Each signal's decision, and each order's fill, is counted in the journal. Median of {rounds} rounds (range), subject and
 reference in turn."""

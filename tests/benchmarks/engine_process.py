@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 import structlog
 
 from shared.clock import SystemClock
+from shared.collector import calm_collector
 from shared.settings import Settings
 from tests.benchmarks.apart import Line, say
 from tests.benchmarks.flow import STEP, SYMBOLS, TICK
@@ -66,6 +67,7 @@ async def _work(line: Line, url: str, folder: Path) -> Committed:
         service.venue.post_price(symbol, _PRICE)
     while _trouble(service) is not None:
         await clock.sleep(_POLL_S)
+    calm_collector()
     say(line, READY)
     await asyncio.to_thread(line.recv)
     acked_ns, booked_ns = monotonic_ns(), 0

@@ -10,8 +10,10 @@ _HEAD = """\
 # Benchmarks
 
 `make bench` runs them all (`make bench BENCH_ARGS="core --rounds 5"` one of them, `--write` renews its section here).
-Machines differ and are noisy: subject and reference are measured in turn, in the same run, and their ratio is what to
-quote. Figures are medians of the rounds, with the range over the rounds in brackets.
+The environment variable `BENCH_PRICES_DIR` names a folder with recorded bars, `<SYMBOL>-…-1h-….csv`, and funding,
+`<SYMBOL>-funding-….csv`, for the simulation, which else makes some up. Machines differ and are noisy: subject and
+reference are measured in turn, in the same run, and their ratio is what to quote. Figures are medians of the rounds,
+with the range over the rounds in brackets.
 """
 _SECTION = re.compile(r"^## (.+)$", re.MULTILINE)
 

@@ -96,7 +96,9 @@ def markdown(report: Report) -> str:
         parts.append(f"```text\n{report.chart.text}\n```")
     if report.aims:
         parts.append("\n".join(f"- {aim.verdict}" for aim in report.aims))
-    parts += [f"What it printed, {name}:\n\n```text\n{text.strip()}\n```" for name, text in report.printed.items()]
+    for name, text in report.printed.items():
+        lines = "\n".join(line.rstrip() for line in text.strip().splitlines())
+        parts.append(f"What it printed, {name}:\n\n```text\n{lines}\n```")
     return "\n\n".join(parts) + "\n"
 
 

@@ -20,12 +20,9 @@ class Settings:
         How often subject and reference are measured in turn.
     prices, funding
         CSV file of bars, and of funding rates, of each symbol for the simulation; a sample is made without bars.
-    prices_name
-        What the prices are called in the report.
     """
 
     quick: bool = False
     rounds: int = 3
     prices: Mapping[str, Path] = field(default_factory=dict)
     funding: Mapping[str, Path] = field(default_factory=dict)
-    prices_name: str = "recorded bars"

@@ -1,6 +1,8 @@
 """A backtest beside the mere reading of its prices."""
 
 import csv
+import re
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -9,10 +11,12 @@ from decimal import Decimal
 from pathlib import Path
 from time import perf_counter_ns
 
+from contracts.values import iso_millis
 from tests.benchmarks.apart import result_of
 from tests.benchmarks.figures import ratios, spread
 from tests.benchmarks.report import Report, Table
 from tests.benchmarks.settings import Progress, Settings
+from tradeengine.runtime.bars import read_bars
 from tradeengine.runtime.demo.presets import BAR_STRATEGIES
 from tradeengine.runtime.demo.sample import write_sample
 from tradeengine.runtime.demo.signals import write_example_signals
@@ -25,10 +29,10 @@ _SEED = 1
 _S = 1_000_000_000
 
 _ABOUT = """\
-`tradeengine simulate` over {prices}, {bars:,} bars, with funding where it is known and the signals of each strategy
-that ships as an example. It is the whole command, from the start of the interpreter: reading, deciding, journal, read
-model and result on disk. The reference reads the same prices alone, in the same run, with `csv` and `Decimal`, in a
-process that is already up. Median of {rounds} rounds (range)."""
+`tradeengine simulate` over {prices}:
+{bars:,} bars, with the signals of each strategy that ships as an example. It is the whole command, from the start of
+the interpreter: reading, deciding, journal, read model and result on disk. The reference reads the same prices alone,
+in the same run, with `csv` and `Decimal`, in a process that is already up. Median of {rounds} rounds (range)."""
 
 
 def run(settings: Settings, progress: Progress) -> Report:
@@ -73,24 +77,31 @@ def read_alone(files: Sequence[Path]) -> tuple[int, int]:
 
 def _inputs(settings: Settings, folder: Path) -> tuple[Mapping[str, Path], Mapping[str, Path], str]:
     if settings.prices:
-        return settings.prices, settings.funding, settings.prices_name
+        return settings.prices, settings.funding, f"recorded {_described(settings.prices)}"
     days = 30 if settings.quick else _DAYS
     files = write_sample(folder, _SEED, days)
     prices = {file.name.partition("-")[0]: file for file in files if file.stem.endswith("-1h")}
     funding = {file.name.partition("-")[0]: file for file in files if file.stem.endswith("-funding-8h")}
-    return prices, funding, f"{days} days of made-up hourly bars of {' and '.join(prices)}"
+    return prices, funding, f"made-up {_described(prices)}"
+
+
+def _described(prices: Mapping[str, Path]) -> str:
+    times = [bar.time_ms for file in prices.values() for bar in read_bars(file)]
+    first, last = (iso_millis(time)[:10] for time in (min(times), max(times)))
+    return f"prices of {' and '.join(prices)} from {first} to {last}"
 
 
 def _simulate(folder: Path, prices: Mapping[str, Path], funding: Mapping[str, Path], signals: Path) -> tuple[int, str]:
-    """Run the command; return its nanoseconds and what it printed."""
+    """Run the command; return its nanoseconds, and itself with what it printed."""
     command = [str(Path(sys.executable).parent / "tradeengine"), "simulate", "--signals", signals.name]
     for option, files in (("--prices", prices), ("--funding", funding)):
         for symbol, file in files.items():
             command += [option, f"{symbol}={file.absolute()}"]
     command += ["--store", "store", "--result", "result.json", "--taker-fee", "0.0005", "--maker-fee", "0.0002"]
+    shown = shlex.join(["tradeengine", *[re.sub(r"=/.*/", "=", word) for word in command[1:]]])
     begun = perf_counter_ns()
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     took = perf_counter_ns() - begun
     if done.returncode:
         raise RuntimeError(f"tradeengine simulate failed with {done.returncode}: {done.stderr or done.stdout}")
-    return took, done.stdout
+    return took, f"$ {shown}\n{done.stdout}"

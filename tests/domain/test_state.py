@@ -1,5 +1,7 @@
 """State: what is remembered, for how long, and that a copy of it goes on as the original does."""
 
+from collections import OrderedDict
+
 import msgspec
 import pytest
 
@@ -95,3 +97,10 @@ def test_digests_differ_when_states_do() -> None:
     assert first.state.digest() == second.state.digest()
     second.trade("buy", "A", "100", "1")
     assert first.state.digest() != second.state.digest()
+
+
+def test_the_memory_finds_its_oldest_entry_at_once_however_many_it_has_forgotten() -> None:
+    # A dict that is emptied from the front looks past every place that was freed; after a snapshot as well as before.
+    state = ShardState(shard=0)
+    again = msgspec.json.decode(state.canonical(), type=ShardState)
+    assert [type(memory) for s in (state, again) for memory in (s.decided, s.trades)] == [OrderedDict] * 4

@@ -18,6 +18,7 @@ from pydantic import SecretStr
 from contracts.signal import Signal
 from contracts.subjects import shard_of, signal_subject
 from shared.clock import Clock, SystemClock
+from shared.collector import calm_collector
 from shared.errors import Fenced, RetrySafe
 from shared.logging import configure_logging
 from shared.settings import Settings
@@ -124,6 +125,7 @@ async def _run(settings: Settings, plan: _Plan) -> None:
         if not await _until(stop, [service.start()]):
             return
         stack.push_async_callback(service.stop)
+        calm_collector()
         server = await serve(create_app(_api(service)), listener, grace_seconds=_HTTP_GRACE_S)
         stack.push_async_callback(server.close)
         links = _links(service, server.port)

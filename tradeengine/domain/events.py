@@ -25,7 +25,8 @@ CLOSED_BY_SIGNAL = "closed by signal"
 """Why an entry under way is cancelled when its strategy asks to be out."""
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="event"):
+# Events hold no cycles, and thousands are under way: the garbage collector need not look at them.
+class Event(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True, tag_field="event"):
     """Base of all events; ``time_ms`` is the time of the input, milliseconds since 1970 UTC."""
 
     time_ms: int
@@ -131,7 +132,7 @@ class OrderEnded(Event, frozen=True, tag="ended"):
         return rejected or self.purpose in (OrderPurpose.FLATTEN, OrderPurpose.RESTORE)
 
 
-class FillShare(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class FillShare(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """One strategy's share of a fill.
 
     Parameters
@@ -230,7 +231,7 @@ class ProtectionPlanned(Event, frozen=True, tag="protection_planned"):
     widened: bool = False
 
 
-class FundingShare(msgspec.Struct, frozen=True, kw_only=True):
+class FundingShare(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One strategy's share of a funding payment, in quote currency (positive is received), and its books after it."""
 
     strategy_id: str

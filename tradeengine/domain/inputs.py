@@ -20,7 +20,7 @@ from tradeengine.domain.config import TradingConfig
 from tradeengine.domain.instrument import Instrument
 
 
-class Context(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Context(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """Facts about market and account at the moment of a decision; ``None`` means not known.
 
     Parameters
@@ -44,7 +44,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     day_pnl: Decimal | None = None
 
 
-class Input(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="input"):
+# Inputs hold no cycles, and thousands are under way: the garbage collector need not look at them.
+class Input(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True, tag_field="input"):
     """Base of all inputs; ``time_ms`` is the engine's clock, milliseconds since 1970 UTC."""
 
     time_ms: int

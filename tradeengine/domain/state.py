@@ -1,6 +1,7 @@
 """State of one shard: what decisions are made from. Closed things leave it, so it stays small."""
 
 import hashlib
+from collections import OrderedDict
 from decimal import Decimal
 
 import msgspec
@@ -79,6 +80,11 @@ class ShardState(msgspec.Struct, kw_only=True):
     trades: dict[str, int] = {}
     totals: Totals = msgspec.field(default_factory=Totals)
     peak_equity: Decimal = ZERO
+
+    def __post_init__(self) -> None:
+        # A dict looks past every place that was freed at its front to find its oldest entry; this one finds it at once.
+        self.decided = OrderedDict(self.decided)
+        self.trades = OrderedDict(self.trades)
 
     def leg(self, symbol: str, side: PositionSide) -> Leg | None:
         """Exchange position of a symbol and side, if anything is held or under way there."""

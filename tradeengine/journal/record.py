@@ -9,14 +9,15 @@ from tradeengine.domain.events import AnyEvent, SignalDecided
 from tradeengine.domain.inputs import AnyInput, signal_key
 
 
-class Entry(msgspec.Struct, frozen=True):
+# Nothing here holds cycles, and thousands are under way: the garbage collector need not look at them.
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """One input and the events that were decided from it."""
 
     input: AnyInput
     events: tuple[AnyEvent, ...]
 
 
-class Record(msgspec.Struct, frozen=True):
+class Record(msgspec.Struct, frozen=True, gc=False):
     """The entries of one group commit of one shard; (shard, sequence) is unique and sequences have no holes.
 
     Parameters

@@ -179,6 +179,12 @@ class Gateway:
         def tell(reason: str) -> None:
             log.warning("venue_retry", request=name, client_order_id=order.client_order_id, reason=reason)
 
+        try:
+            # Nearly every request is answered, and preparing to repeat it costs more than a tenth of the order.
+            return await request(order)
+        except errors as error:
+            tell(str(error))
+            await self._clock.sleep(FIRST_PAUSE_S)
         return await until_answered(self._clock, tell, *errors)(request, order)
 
     def _deliver(self, reports: Iterable[Report]) -> None:
