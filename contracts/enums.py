@@ -238,6 +238,7 @@ class Reason(StrEnum):
     POSITION_EXISTS = "position_exists"
     MAX_ACCUMULATIONS = "max_accumulations"
     COOLDOWN = "cooldown"
+    OVERDRAWN = "overdrawn"
     NO_SIZE = "no_size"
     NO_REFERENCE_PRICE = "no_reference_price"
     NO_EQUITY = "no_equity"

@@ -85,6 +85,9 @@ def check_closings(state: ShardState, position: StrategyPosition) -> None:
     assert len(set(position.closing_orders)) == len(under_way)
     assert all(belongs(live, position) and not live.order.purpose.protective for live in under_way)
     assert position.closing == sum((live.remaining for live in under_way), ZERO)
+    if position.closing:
+        assert position.exit is not None
+        assert position.exit.quantity >= position.closing
 
 
 def check_protection(state: ShardState, position: StrategyPosition) -> None:

@@ -133,11 +133,25 @@ def test_several_debts_are_tried_again_under_ids_of_their_own() -> None:
     check(world.state)
 
 
-def test_what_is_put_back_beyond_the_debt_is_sold_again(world: World) -> None:
+def test_who_owes_opens_nothing_until_it_is_put_back(world: World) -> None:
     overdraw(world)
+    assert world.signal("buy", "A", quantity="1").reason is Reason.OVERDRAWN
+    assert world.signal("buy", "B", quantity="1").reason is None
+    world.fill(restoring(world), "95")
+    assert world.signal("buy", "A", quantity="1", signal_id="again").reason is None
+
+
+def test_what_is_put_back_beyond_the_debt_is_sold_again() -> None:
+    world = World()
+    world.trade("buy", "A", "100", "2", stop_loss="90", take_profit="110")
+    world.trade("buy", "B", "100", "2", stop_loss="80")
+    entry = world.order("buy", "A", order_type="limit", price="93", quantity="3", stop_loss="85")
+    stop, target = world.resting(STOP, "A"), world.resting(TARGET, "A")
+    world.fill(stop, "90")
+    world.fill(target, "110")
     restore = restoring(world)
-    # The strategy buys anew meanwhile: that settles its debt first.
-    world.trade("buy", "A", "93", "3", stop_loss="85")
+    # An entry that rested fills meanwhile: that settles the debt first.
+    world.fill(entry, "93")
     assert world.position("A").quantity == 1
     world.fill(restore, "94")
 

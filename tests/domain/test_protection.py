@@ -9,6 +9,7 @@ from contracts.enums import OrderPurpose, OrderStatus
 from tests.domain.invariants import check
 from tests.support.builders import LONG, SHORT, World, instrument, of_kind
 from tradeengine.domain import events as ev
+from tradeengine.domain.events import SHORT_LIFE_MS
 from tradeengine.domain.retry import RETRY_MS
 
 STOP, TARGET, FLATTEN = OrderPurpose.STOP_LOSS, OrderPurpose.TAKE_PROFIT, OrderPurpose.FLATTEN
@@ -197,6 +198,7 @@ def test_an_order_that_empties_its_position_before_it_is_done_is_cancelled_with_
 def test_a_leg_that_somebody_else_cancelled_is_armed_again(purpose: OrderPurpose, status: OrderStatus) -> None:
     world = protected(stop_loss_pct="0.1", take_profit_pct="0.1")
     lost = world.resting(purpose)
+    world.pass_time(SHORT_LIFE_MS)
     world.report(lost, status, executed="0")
     again = world.resting(purpose)
     assert again.client_order_id != lost.client_order_id
@@ -220,13 +222,21 @@ def test_a_stop_that_cannot_rest_closes_the_position() -> None:
 
 def test_what_is_refused_twice_is_tried_again_after_a_pause_and_not_before() -> None:
     world = protected(stop_loss_pct="0.1")
+    world.report(world.resting(STOP), OrderStatus.REJECTED)
     for _ in range(3):
-        world.report(world.resting(STOP), OrderStatus.REJECTED)
         assert world.report(world.resting(FLATTEN), OrderStatus.REJECTED)[1:] == []
         assert world.state.waits_for_time
         assert world.pass_time(RETRY_MS - 10) == []
-        assert shape(world.pass_time(RETRY_MS)) == ["plan stop_loss 1 @ 90"]
+        assert shape(world.pass_time(RETRY_MS)) == ["plan flatten 1 @ None"]
+    world.fill(world.resting(FLATTEN), "90")
+    assert world.state.legs == {}
+
+
+def test_a_stop_that_expires_as_soon_as_it_is_placed_is_not_placed_again_at_once() -> None:
+    world = protected(stop_loss_pct="0.1")
+    assert world.report(world.resting(STOP), OrderStatus.EXPIRED)[1:] == []
     check(world.state)
+    assert shape(world.pass_time(RETRY_MS)) == ["plan stop_loss 1 @ 90"]
 
 
 def test_a_target_that_is_refused_closes_nothing_and_is_tried_again() -> None:

@@ -36,6 +36,16 @@ def drawn_down() -> SignalDecided:
     return world.signal(quantity="1", equity="8000")
 
 
+def overdrawn() -> SignalDecided:
+    world = World()
+    world.trade("buy", "A", "100", "1", stop_loss="90", take_profit="110")
+    world.trade("buy", "B", "100", "1")
+    both = [live.order for live in world.live(strategy="A")]
+    for order, price in zip(both, ("90", "110"), strict=True):
+        world.fill(order, price)
+    return world.signal("buy", "A", quantity="1")
+
+
 REACHED: dict[Reason, tuple[str, Callable[[], SignalDecided]]] = {
     Reason.DUPLICATE_SIGNAL: ("intake", duplicate),
     Reason.STALE_SIGNAL: ("validation", lambda: World().signal(quantity="1", timestamp_ms=T0 - 400_000)),
@@ -72,6 +82,7 @@ REACHED: dict[Reason, tuple[str, Callable[[], SignalDecided]]] = {
     ),
     Reason.MAX_ACCUMULATIONS: ("conflict", lambda: holding(max_accumulations=0).signal("buy", "A", quantity="1")),
     Reason.COOLDOWN: ("conflict", lambda: holding(cooldown_ms=1_000).signal("buy", "A", quantity="1")),
+    Reason.OVERDRAWN: ("conflict", overdrawn),
     Reason.NO_SIZE: ("sizing", lambda: World().signal(mark="100", equity="100")),
     Reason.NO_REFERENCE_PRICE: ("sizing", lambda: World().signal(quote_quantity="100")),
     Reason.NO_EQUITY: ("sizing", lambda: World().signal(position_size_pct="0.1", mark="100")),

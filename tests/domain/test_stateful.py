@@ -314,7 +314,7 @@ class Shard(RuleBasedStateMachine):
         while self.venue.late:
             self.deliver(self.venue.late.pop())
         self.honour_cancels()
-        for _ in self.state.legs:
+        for _ in [position for leg in self.state.legs.values() for position in leg.strategies]:
             self.pass_time(2 * RETRY_MS)
         engaged = [(live.order.strategy_id, live.order.symbol) for live in self.state.orders.values()]
         engaged += [(p.strategy_id, p.symbol) for leg in self.state.legs.values() for p in leg.strategies.values()]

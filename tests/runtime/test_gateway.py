@@ -5,16 +5,17 @@ from decimal import Decimal
 
 import pytest
 
-from contracts.enums import OrderStatus
+from contracts.enums import OrderPurpose, OrderStatus
 from shared.clock import ManualClock
 from shared.errors import OutcomeUnknown, Rejected, RetrySafe
 from tests.support.builders import T0, World, fill_of
 from tradeengine.domain.config import TradingConfig
-from tradeengine.domain.inputs import OrderReported
+from tradeengine.domain.inputs import OrderReported, TimeAdvanced
 from tradeengine.domain.instrument import Instrument
 from tradeengine.domain.money import ZERO
 from tradeengine.domain.orders import ApprovedOrder
-from tradeengine.runtime.gateway import NEVER_ARRIVED, Gateway
+from tradeengine.journal.record import Entry, Record
+from tradeengine.runtime.gateway import NEVER_ARRIVED, NEVER_SENT, Gateway
 from tradeengine.venue.base import Report, ReportSink
 
 
@@ -37,6 +38,7 @@ class LossyVenue:
         self.hidden = hidden
         self.executed: list[str] = []
         self.cancelled: list[str] = []
+        self.requests: list[tuple[str, str]] = []
         self.queries = 0
 
     async def open(self, sink: ReportSink) -> None:
@@ -53,9 +55,11 @@ class LossyVenue:
 
     async def place(self, order: ApprovedOrder) -> None:
         self.before_place(order)
+        self.requests.append(("place", order.client_order_id))
         self._call(self.executed, order)
 
     async def cancel(self, order: ApprovedOrder) -> None:
+        self.requests.append(("cancel", order.client_order_id))
         self._call(self.cancelled, order)
 
     def _call(self, done: list[str], order: ApprovedOrder) -> None:
@@ -110,8 +114,86 @@ def ended(reports: Sequence[Report]) -> tuple[OrderStatus, str | None]:
 async def sent(subject: Gateway) -> None:
     """Let a gateway send all that it has queued."""
     while subject.waiting:
-        order, cancel = subject._queue.get_nowait()
+        order, cancel = await subject._outbox.take()
         await subject.execute(order, cancel=cancel)
+
+
+def committed(world: World) -> Record:
+    """Make one record of everything that has happened in a world since the last time."""
+    events, world.events = tuple(world.events), []
+    return Record(0, 1, (Entry(TimeAdvanced(time_ms=world.now), events),))
+
+
+async def test_what_protects_or_reduces_leaves_before_openings_and_each_in_order(
+    gateway: GatewayMaker, world: World
+) -> None:
+    world.trade("buy", "A", "50000", "0.1", stop_loss="49000")
+    world.trade("buy", "B", "50000", "0.1")
+    former = world.resting(OrderPurpose.STOP_LOSS)
+    addition = world.order("buy", "A", quantity="0.1")
+    committed(world)
+    venue = LossyVenue()
+    subject = gateway(venue, [])
+    openings = [world.order("buy", name, quantity="0.1") for name in "CDE"]
+    subject.take(committed(world))
+    world.fill(addition, "50000")
+    close = world.order("close", "B")
+    subject.take(committed(world))
+    stop = world.resting(OrderPurpose.STOP_LOSS)
+
+    await sent(subject)
+    assert stop != former
+    assert venue.requests == [
+        ("place", stop.client_order_id),
+        ("cancel", former.client_order_id),
+        ("place", close.client_order_id),
+        *[("place", one.client_order_id) for one in openings],
+    ]
+
+
+async def test_an_order_that_is_cancelled_while_it_waits_ends_at_once_and_the_venue_never_hears_of_it(
+    gateway: GatewayMaker, world: World
+) -> None:
+    venue = LossyVenue()
+    reports: list[Report] = []
+    subject = gateway(venue, reports)
+    kept = world.order("buy", "B", quantity="0.1")
+    world.order("buy", "A", quantity="0.1")
+    subject.take(committed(world))
+    world.signal("close", "A")
+    subject.take(committed(world))
+
+    assert ended(reports) == (OrderStatus.CANCELLED, NEVER_SENT)
+    world.give(reports[0])
+    assert list(world.state.orders) == [kept.client_order_id]
+    await sent(subject)
+    assert venue.requests == [("place", kept.client_order_id)]
+
+
+async def test_a_close_right_after_a_buy_that_has_left_follows_it(gateway: GatewayMaker, world: World) -> None:
+    venue = LossyVenue()
+    subject = gateway(venue, [])
+    order = world.order("buy", "A", quantity="0.1")
+    subject.take(committed(world))
+    await sent(subject)
+    world.signal("close", "A")
+    subject.take(committed(world))
+    world.fill(order, "50000")
+    subject.take(committed(world))
+    (sale,) = world.live(OrderPurpose.CLOSE)
+    await sent(subject)
+    assert venue.requests == [
+        ("place", order.client_order_id),
+        ("cancel", order.client_order_id),
+        ("place", sale.order.client_order_id),
+    ]
+
+
+async def test_a_cancel_that_the_venue_refuses_ends_nothing(gateway: GatewayMaker, order: ApprovedOrder) -> None:
+    reports: list[Report] = []
+    subject = gateway(LossyVenue(("before", Rejected("unknown order"))), reports)
+    await subject.execute(order, cancel=True)
+    assert reports == []
 
 
 async def test_a_refused_order_is_reported_rejected_with_the_reason(

@@ -7,17 +7,21 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
-from contracts.enums import Outcome
+from contracts.enums import OrderPurpose, OrderStatus, Outcome
 from contracts.signal import Signal
 from shared.clock import ManualClock
 from shared.errors import Fenced, OutcomeUnknown, RetrySafe
 from tests.support.builders import LONG, T0, instrument
 from tests.support.engines import eventually
 from tests.support.journals import FaultyJournal, GatedJournal
+from tradeengine.domain import decide
 from tradeengine.domain.config import TradingConfig
-from tradeengine.domain.inputs import ConfigChanged
+from tradeengine.domain.events import AnyEvent
+from tradeengine.domain.inputs import ConfigChanged, FillReported, OrderReported
 from tradeengine.domain.orders import ApprovedOrder
+from tradeengine.domain.state import ShardState
 from tradeengine.journal.memory import MemoryJournal
 from tradeengine.journal.record import Entry, Record
 from tradeengine.runtime.account import Account
@@ -37,6 +41,7 @@ class Exchange(PaperVenue):
         super().__init__(book, clock, [instrument(SYMBOL)])
         self.book = book
         self.placed: list[str] = []
+        self.purposes: list[OrderPurpose] = []
         self.on_place: Callable[[], Any] = lambda: None
 
     async def place(self, order: ApprovedOrder) -> None:
@@ -44,6 +49,7 @@ class Exchange(PaperVenue):
         if waited is not None:
             await waited
         self.placed.append(order.client_order_id)
+        self.purposes.append(order.purpose)
         await super().place(order)
 
 
@@ -132,6 +138,19 @@ async def test_an_order_that_is_planned_right_after_a_reload_is_sent_once() -> N
         assert site.venue.book.held(SYMBOL, LONG) == 2
 
 
+async def test_a_stop_does_not_wait_behind_a_flood_of_openings() -> None:
+    site = Site(MemoryJournal())
+    await site.load()
+    site.venue.on_place = lambda: site.clock.sleep(0.02)
+    async with running(site) as host:
+        names = [f"{number}" for number in range(200)]
+        buys = [site.signal("buy", name, strategy_id=name, quantity="0.1", stop_loss_pct="0.01") for name in names]
+        await asyncio.gather(*[host.decide([buy]) for buy in buys])
+        await eventually(lambda: len(site.venue.placed) == 400, "the orders and their stops")
+        first = site.venue.purposes.index(OrderPurpose.STOP_LOSS)
+        assert first < 20, f"the first stop was sent after {first} openings"
+
+
 async def test_a_gateway_that_fails_while_the_journal_is_down_does_not_fence_its_own_shard() -> None:
     journal = GatedJournal()
     journal.takes.set()
@@ -187,6 +206,48 @@ async def test_no_report_is_lost_or_booked_twice_when_a_commit_fails(when: str) 
         await eventually(booked, "the settlements in hand, in the inbox, and of the time of the reload")
         await site.outcome(site.signal("hold", "2"))
         assert booked()
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "named"),
+    [(FillReported, None, "fill BTCUSDT:1 "), (OrderReported, OrderStatus.FILLED, " filled ")],
+    ids=["fill", "order"],
+)
+async def test_a_report_that_cannot_be_decided_stops_the_shard_once(
+    monkeypatch: pytest.MonkeyPatch, kind: type, status: OrderStatus | None, named: str
+) -> None:
+    site = Site(MemoryJournal())
+    await site.load()
+    failed: list[str] = []
+    healthy = decide._DECIDE[kind]
+
+    def fragile(state: ShardState, given: Any) -> list[AnyEvent]:
+        if given.client_order_id == bought[0] and getattr(given, "status", None) is status:
+            failed.append(given.client_order_id)
+            raise ZeroDivisionError("boom")
+        return healthy(state, given)
+
+    async with asyncio.timeout(20), running(site) as host:
+        await eventually(lambda: site.ready, "the start")
+        bought = (await host.decide([site.signal("buy", "1", quantity="1")]))[0].orders
+        monkeypatch.setitem(decide._DECIDE, kind, fragile)
+        site.ready = False
+        with capture_logs() as logs:
+            await eventually(lambda: site.ready, "the shard to come back")
+            shard = host.state
+            assert await site.outcome(site.signal("hold", "2")) is Outcome.HELD
+            assert await site.outcome(site.signal("buy", "3", strategy_id="B", quantity="1")) is Outcome.ACCEPTED
+            again = site.venue.book.query(bought[0])
+            assert again
+            for report in again:
+                host.submit(report)
+            assert await site.outcome(site.signal("hold", "4")) is Outcome.HELD
+        assert host.state is shard
+        assert failed == [bought[0]]
+        assert [one["log_level"] for one in logs if one["event"] == "input_failed"] == ["critical"]
+        assert host.failure is None
+        assert named in (host.trouble or "")
+        assert "ZeroDivisionError: boom" in (host.trouble or "")
 
 
 async def test_a_look_up_without_an_answer_does_not_stop_the_shard() -> None:

@@ -8,6 +8,7 @@ from contracts.enums import OrderPurpose, OrderStatus
 from tradeengine.domain import events as ev
 from tradeengine.domain import inputs
 from tradeengine.domain.evolve import evolve
+from tradeengine.domain.exits import plan_rest
 from tradeengine.domain.fills import decide_fill
 from tradeengine.domain.funding import decide_funding
 from tradeengine.domain.money import MONEY, ZERO
@@ -71,23 +72,39 @@ def react(state: ShardState, event: ev.AnyEvent) -> Iterator[ev.AnyEvent]:
             if share.after.quantity < ZERO:
                 yield from put_back(state, leg, position, event.time_ms)
             else:
+                yield from plan_rest(state, position, event.time_ms)
                 # A closing fill may be the stop itself, at work behind its trigger: that is no reason to close again.
                 traded_at = event.price if event.opening else None
                 yield from plan(state, position, event.time_ms, traded_at)
+        if event.opening:
+            yield from _unlock(state, event)
+
+
+def _unlock(state: ShardState, event: ev.OrderFilled) -> Iterator[ev.AnyEvent]:
+    """The leg has grown: what was refused to those on it, because too little was there, may be possible now."""
+    leg = state.leg(event.symbol, event.position_side)
+    for position in tuple(leg.strategies.values()) if leg else ():
+        if position.refused_ms is not None and position.quantity > ZERO:
+            yield from plan_rest(state, position, event.time_ms)
+            yield from plan(state, position, event.time_ms)
 
 
 def _after_end(state: ShardState, event: ev.OrderEnded) -> Iterator[ev.AnyEvent]:
     """An order that reduces a position ended without our asking: what is still held must not stay naked."""
-    if event.purpose.opening or event.wanted:
-        return
     leg = state.leg(event.symbol, event.position_side)
     position = leg.strategies.get(event.strategy_id) if leg else None
-    if position is None:
+    if event.purpose.opening or position is None:
         return
-    if not event.refused:
-        yield from plan(state, position, event.time_ms)
-    elif event.purpose is OrderPurpose.STOP_LOSS:
+    if not event.purpose.protective:
+        if event.wanted or event.unfilled > position.quantity:
+            # It asked for more than there is; asking for less is not asking again.
+            yield from plan_rest(state, position, event.time_ms)
+        if event.purpose is OrderPurpose.CLOSE:
+            yield from plan(state, position, event.time_ms)
+    elif event.refused and event.purpose is OrderPurpose.STOP_LOSS and event.status is OrderStatus.REJECTED:
         yield from flatten(state, position, event.time_ms)
+    elif not event.refused and not event.wanted:
+        yield from plan(state, position, event.time_ms)
 
 
 def _journal(state: ShardState, given: inputs.JournalOpened) -> list[ev.AnyEvent]:
@@ -138,6 +155,8 @@ def _order(state: ShardState, given: inputs.OrderReported) -> list[ev.AnyEvent]:
         status=given.status,
         reason=given.reason,
         executed=executed,
+        unfilled=live.order.quantity - max(executed or ZERO, live.filled),
+        lived_ms=given.time_ms - live.order.planned_ms,
     )
     return [ended]
 

@@ -24,6 +24,9 @@ from tradeengine.domain.orders import ApprovedOrder
 CLOSED_BY_SIGNAL = "closed by signal"
 """Why an entry under way is cancelled when its strategy asks to be out."""
 
+SHORT_LIFE_MS = 1_000
+"""A stop or target that expires sooner than this did not rest at all, milliseconds."""
+
 
 # Events hold no cycles, and thousands are under way: the garbage collector need not look at them.
 class Event(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True, tag_field="event"):
@@ -111,6 +114,10 @@ class OrderEnded(Event, frozen=True, tag="ended"):
         Whether a cancel had been planned.
     executed
         Quantity that the venue says it executed before, base asset.
+    unfilled
+        Quantity that it did not execute.
+    lived_ms
+        Milliseconds from its planning to its end.
     """
 
     client_order_id: str
@@ -122,14 +129,20 @@ class OrderEnded(Event, frozen=True, tag="ended"):
     wanted: bool = False
     reason: str | None = None
     executed: Decimal | None = None
+    unfilled: Decimal = ZERO
+    lived_ms: int = 0
 
     @property
     def refused(self) -> bool:
-        """Whether a position now lacks something that is only to be tried again after a pause."""
-        if self.wanted:
+        """Whether a position now lacks something that is only to be tried again after a pause.
+
+        A stop or target that expires as soon as it is placed would only do so again.
+        """
+        if self.wanted or self.purpose is OrderPurpose.OPEN:
             return False
-        rejected = self.status is OrderStatus.REJECTED and self.purpose.protective
-        return rejected or self.purpose in (OrderPurpose.FLATTEN, OrderPurpose.RESTORE)
+        if not self.purpose.protective or self.status is OrderStatus.REJECTED:
+            return True
+        return self.status is OrderStatus.EXPIRED and self.lived_ms < SHORT_LIFE_MS
 
 
 class FillShare(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):

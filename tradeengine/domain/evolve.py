@@ -10,7 +10,7 @@ from tradeengine.domain.books import EMPTY
 from tradeengine.domain.inputs import signal_key, trade_key
 from tradeengine.domain.money import ZERO
 from tradeengine.domain.orders import LiveOrder, merged
-from tradeengine.domain.position import Leg, StrategyPosition, leg_key
+from tradeengine.domain.position import Exit, Leg, StrategyPosition, leg_key
 from tradeengine.domain.state import DAY_MS, EVERY_STRATEGY, MAX_AHEAD, MEMORY_ENTRIES, ShardState
 
 
@@ -84,7 +84,7 @@ def _planned(state: ShardState, event: ev.OrderPlanned) -> None:
         leg.strategies[order.strategy_id].refused_ms = None
         return
     position = state.legs[leg_key(order.symbol, order.position_side)].strategies[order.strategy_id]
-    if order.purpose is not OrderPurpose.CLOSE:
+    if order.purpose.protective:
         position.refused_ms = None
     if order.purpose is OrderPurpose.STOP_LOSS:
         position.stop_order_id = order.client_order_id
@@ -93,6 +93,8 @@ def _planned(state: ShardState, event: ev.OrderPlanned) -> None:
     else:
         position.closing += order.quantity
         position.closing_orders.append(order.client_order_id)
+        if position.exit is None or position.closing > position.exit.quantity:
+            position.exit = Exit(position.closing, order.purpose, order.signal_id)
 
 
 def _leg(state: ShardState, symbol: str, side: PositionSide) -> Leg:
@@ -202,6 +204,7 @@ def _share(leg: Leg, event: ev.OrderFilled, share: ev.FillShare, live: LiveOrder
     if not event.opening:
         if event.client_order_id in position.closing_orders:
             position.closing -= share.quantity
+            position.exit = _rest(position.exit, share.quantity)
     elif live is None or live.order.purpose is OrderPurpose.OPEN:
         _opened_more(position, event.time_ms, live, is_new=is_new)
     if not share.after.quantity:
@@ -209,6 +212,12 @@ def _share(leg: Leg, event: ev.OrderFilled, share: ev.FillShare, live: LiveOrder
         leg.closed_fees += share.after.fees
         leg.closed_funding += share.after.funding
         del leg.strategies[share.strategy_id]
+
+
+def _rest(leaving: Exit | None, gone: Decimal) -> Exit | None:
+    if leaving is None or leaving.quantity <= gone:
+        return None
+    return Exit(leaving.quantity - gone, leaving.purpose, leaving.signal_id)
 
 
 def _opened_more(position: StrategyPosition, time_ms: int, live: LiveOrder | None, *, is_new: bool) -> None:

@@ -6,13 +6,14 @@ from contracts.enums import CloseReason, OrderPurpose
 from contracts.signal import EXTERNAL
 from tradeengine.domain import events as ev
 from tradeengine.domain.books import Books
+from tradeengine.domain.exits import cancel_surplus
 from tradeengine.domain.ids import uuid_of
 from tradeengine.domain.inputs import FillReported, trade_key
 from tradeengine.domain.money import ZERO, split, split_in_steps
 from tradeengine.domain.orders import LiveOrder
 from tradeengine.domain.position import Leg, StrategyPosition
 from tradeengine.domain.protection import withdraw
-from tradeengine.domain.risk import approve_exempt, exempt_draft
+from tradeengine.domain.risk import approve_exempt, exempt_draft, market_parts
 from tradeengine.domain.state import ShardState
 
 
@@ -30,7 +31,8 @@ def decide_fill(state: ShardState, fill: FillReported) -> list[ev.AnyEvent]:
     opening = fill.side is fill.position_side.opening
     leg = state.leg(fill.symbol, fill.position_side) or Leg(symbol=fill.symbol, side=fill.position_side)
     if opening:
-        return [_opened(state, leg, fill, live), *_close_unwanted(state, leg, fill, live)]
+        filled = _opened(state, leg, fill, live)
+        return [filled, *_close_unwanted(state, leg, fill, live, filled.shares[0].position_id)]
     if live is None and leg.quantity < fill.quantity:
         return [_ignored(fill, f"closes {fill.quantity} of {leg.key}, which holds {leg.quantity}")]
     filled = _closed(state, leg, fill, live)
@@ -39,23 +41,44 @@ def decide_fill(state: ShardState, fill: FillReported) -> list[ev.AnyEvent]:
     # What is left of the order itself would sell what others hold.
     unfinished = live is not None and not live.status.terminal and live.remaining > fill.quantity
     but = "" if unfinished else fill.client_order_id
-    return [filled, *[e for p in emptied for e in withdraw(state, p, but, fill.time_ms)]]
+    withdrawn = [e for p in emptied for e in withdraw(state, p, but, fill.time_ms)]
+    return [filled, *withdrawn, *[e for share in filled.shares for e in _too_much(state, leg, fill, share)]]
 
 
-def _close_unwanted(state: ShardState, leg: Leg, fill: FillReported, live: LiveOrder | None) -> list[ev.AnyEvent]:
+def _too_much(state: ShardState, leg: Leg, fill: FillReported, share: ev.FillShare) -> list[ev.AnyEvent]:
+    """Closing orders under way that now ask for more than their strategy holds."""
+    position = leg.strategies.get(share.strategy_id)
+    if position is None or share.after.quantity <= ZERO:
+        return []
+    own = share.quantity if fill.client_order_id in position.closing_orders else ZERO
+    if position.closing - own <= share.after.quantity:
+        return []
+    return cancel_surplus(state, position, fill.client_order_id, fill.time_ms)
+
+
+def _close_unwanted(
+    state: ShardState, leg: Leg, fill: FillReported, live: LiveOrder | None, position_id: str
+) -> list[ev.AnyEvent]:
     """What filled and is not wanted any more, or puts back more than is missing, is sold again."""
     if live is None or not (live.unwanted or live.order.purpose is OrderPurpose.RESTORE):
         return []
     order = live.order
     held = leg.strategies.get(order.strategy_id)
     excess = fill.quantity + (min(held.quantity, ZERO) if held else ZERO)
-    if excess <= ZERO:
-        return []
-    draft = exempt_draft(
-        order.strategy_id, order.signal_id, order.symbol, order.position_side, OrderPurpose.CLOSE, excess
-    )
-    approved = approve_exempt(state, draft, state.orders_planned, fill.time_ms)
-    return [ev.OrderPlanned(time_ms=fill.time_ms, order=approved)]
+    planned: list[ev.AnyEvent] = []
+    for part in market_parts(state.instruments[order.symbol], excess):
+        draft = exempt_draft(
+            order.strategy_id,
+            order.signal_id,
+            order.symbol,
+            order.position_side,
+            OrderPurpose.CLOSE,
+            part,
+            position_id=position_id,
+        )
+        approved = approve_exempt(state, draft, state.orders_planned + len(planned), fill.time_ms)
+        planned.append(ev.OrderPlanned(time_ms=fill.time_ms, order=approved))
+    return planned
 
 
 def _opened(state: ShardState, leg: Leg, fill: FillReported, live: LiveOrder | None) -> ev.OrderFilled:

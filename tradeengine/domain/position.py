@@ -4,10 +4,18 @@ from decimal import Decimal
 
 import msgspec
 
-from contracts.enums import PositionSide
+from contracts.enums import OrderPurpose, PositionSide
 from tradeengine.domain.books import EMPTY, Books
 from tradeengine.domain.money import ZERO
 from tradeengine.domain.orders import ProtectionTerms
+
+
+class Exit(msgspec.Struct, frozen=True):
+    """What is to be off at market: how much, base asset, by what kind of order, and the signal that asked for it."""
+
+    quantity: Decimal
+    purpose: OrderPurpose
+    signal_id: str
 
 
 class StrategyPosition(msgspec.Struct, kw_only=True):
@@ -21,8 +29,10 @@ class StrategyPosition(msgspec.Struct, kw_only=True):
         Quantity that closing orders under way will take, and their client order ids.
     accumulations, last_open_ms
         How often, and when last, the strategy added to the open position; the opening itself counts for the time.
+    exit
+        What is to be off at market and is not yet, be it that no order is under way for it now.
     refused_ms
-        When the venue refused an order that the position needs; ``None`` once another one is planned.
+        When the venue refused an order that the position needs; ``None`` once a stop or target is planned again.
     score
         Strength of the strongest signal that opened or added.
     """
@@ -39,6 +49,7 @@ class StrategyPosition(msgspec.Struct, kw_only=True):
     closing_orders: list[str] = []
     accumulations: int = 0
     last_open_ms: int = 0
+    exit: Exit | None = None
     refused_ms: int | None = None
     score: Decimal = ZERO
     terms: ProtectionTerms = ProtectionTerms()

@@ -58,7 +58,7 @@ def _open(state: ShardState, signal: SignalReceived) -> list[ev.AnyEvent]:
         if closing and state.config.opposite_direction is OppositeDirectionPolicy.REDUCE:
             return _accepted(signal, closing)
     leg = state.leg(signal.symbol, side)
-    refusal = same_direction(state, leg, signal) if leg else None
+    refusal = (_owing(leg, signal) or same_direction(state, leg, signal)) if leg else None
     if refusal is not None:
         return [_refused(signal, refusal)]
     drafted = draft_entry(state.config, instrument, signal, side, score_of(signal))
@@ -71,6 +71,15 @@ def _open(state: ShardState, signal: SignalReceived) -> list[ev.AnyEvent]:
         return [_refused(signal, order)]
     cut = None if order.quantity == draft.quantity else f"cut from {draft.quantity} to the position limit"
     return _accepted(signal, [*closing, order], detail=cut)
+
+
+def _owing(leg: Leg, signal: SignalReceived) -> Refusal | None:
+    """What a strategy owes is put back first: what it buys meanwhile would settle the debt instead of opening."""
+    own = leg.strategies.get(signal.strategy_id)
+    if own is None or own.quantity >= ZERO:
+        return None
+    detail = f"{signal.strategy_id} owes {-own.quantity} of {leg.key}, which is being put back: send it again"
+    return Refusal(Reason.OVERDRAWN, RejectionSource.CONFLICT, detail)
 
 
 def _admit(state: ShardState, signal: SignalReceived, side: PositionSide) -> Instrument | Refusal:

@@ -1,6 +1,5 @@
 """The gateway: the one door through which orders leave, after their commit."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeVar
 
@@ -15,22 +14,21 @@ from tradeengine.domain.money import ZERO
 from tradeengine.domain.orders import ApprovedOrder, LiveOrder
 from tradeengine.domain.state import ShardState
 from tradeengine.journal.record import Record
+from tradeengine.runtime.outbox import Instruction, Outbox
 from tradeengine.runtime.retry import FIRST_PAUSE_S, until_answered
 from tradeengine.venue.base import Report, Venue
 
 _ROUNDS = 5
 NEVER_ARRIVED = "never arrived at the venue"
+NEVER_SENT = "cancelled before it was sent"
 
 T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
-Instruction = tuple[ApprovedOrder, bool]
-"""An order, and whether it is to be cancelled instead of placed."""
-
 
 class Gateway:
-    """Sends one shard's orders to the venue, in the order in which they were planned.
+    """Sends one shard's orders to the venue, one at a time: what protects or reduces first, openings after it.
 
     Parameters
     ----------
@@ -51,12 +49,15 @@ class Gateway:
         self._venue = venue
         self._clock = clock
         self._report = report
-        self._queue: asyncio.Queue[Instruction] = asyncio.Queue()
+        self._outbox = Outbox()
 
     def take(self, record: Record) -> None:
-        """Queue what a committed record calls for."""
-        for instruction in self.instructions(record):
-            self._queue.put_nowait(instruction)
+        """Queue what a committed record calls for; an order that is cancelled while it waits ends here."""
+        for order, cancel in self.instructions(record):
+            if cancel and self._outbox.withdraw(order):
+                self._ended(order, NEVER_SENT, OrderStatus.CANCELLED)
+            else:
+                self._outbox.put(order, cancel=cancel)
 
     def instructions(self, record: Record) -> list[Instruction]:
         """Orders to place and to cancel that a committed record calls for, in order."""
@@ -94,7 +95,7 @@ class Gateway:
                 break
             await self._clock.sleep(self._venue.settle_s / _ROUNDS)
         for order in missing:
-            self._queue.put_nowait((order, False))
+            self._outbox.put(order)
 
     async def _found(self, order: ApprovedOrder) -> bool:
         """Whether the venue knows an order, or it need not: it came to its end, or the venue knew it before."""
@@ -106,7 +107,7 @@ class Gateway:
             return False
         self._deliver(reports or ())
         if live.cancelling:
-            self._queue.put_nowait((order, True))
+            self._outbox.put(order, cancel=True)
         return True
 
     def _live(self, order: ApprovedOrder) -> LiveOrder | None:
@@ -115,13 +116,13 @@ class Gateway:
     async def run(self) -> None:
         """Send until cancelled."""
         while True:
-            order, cancel = await self._queue.get()
+            order, cancel = await self._outbox.take()
             await self.execute(order, cancel=cancel)
 
     @property
     def waiting(self) -> int:
         """Instructions that have not been sent yet."""
-        return self._queue.qsize()
+        return len(self._outbox)
 
     async def execute(self, order: ApprovedOrder, *, cancel: bool) -> None:
         """Place or cancel one order and see it through to a known outcome."""
@@ -147,7 +148,7 @@ class Gateway:
             return
         age, most = self._clock.now_ms() - order.planned_ms, self._state().config.max_signal_age_ms
         if live.cancelling:
-            self._ended(order, "cancelled before it was sent", OrderStatus.CANCELLED)
+            self._ended(order, NEVER_SENT, OrderStatus.CANCELLED)
         elif order.purpose is OrderPurpose.OPEN and age > most:
             self._ended(order, f"could not be sent for {age} ms; an opening is worth nothing after {most} ms")
         else:

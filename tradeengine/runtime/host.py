@@ -19,6 +19,7 @@ from tradeengine.journal.base import Journal
 from tradeengine.runtime.account import Account
 from tradeengine.runtime.committer import Committer
 from tradeengine.runtime.gateway import Gateway
+from tradeengine.runtime.poison import PoisonReports
 from tradeengine.runtime.recovery import load_state
 from tradeengine.runtime.shard import CommitListener, Shard
 from tradeengine.venue.base import Venue
@@ -67,6 +68,7 @@ class ShardHost:
         self._running: _Running | None = None
         self._former: Shard | None = None
         self._early: list[AnyInput] = []
+        self._poison = PoisonReports()
         self.failure: str | None = "not started"
         self.fenced = False
 
@@ -89,9 +91,9 @@ class ShardHost:
 
     @property
     def trouble(self) -> str | None:
-        """Why the shard cannot decide now, or ``None``."""
+        """Why the shard cannot decide now, or what it had to leave out, or ``None``."""
         running = self._running
-        return self.failure or (running.shard.trouble if running is not None else None)
+        return self.failure or (running.shard.trouble if running is not None else None) or self._poison.trouble
 
     @property
     def sequence(self) -> int:
@@ -114,9 +116,9 @@ class ShardHost:
             clock=self._clock,
             listeners=[*self._listeners, gateway.take],
         )
-        for given in self._left(sequence):
-            shard.submit(given)
         self._running = _Running(shard, gateway, unresolved)
+        for given in self._left(sequence):
+            self.submit(given)
         self.failure = None
         return self._running
 
@@ -146,7 +148,12 @@ class ShardHost:
         return await self._loaded().decide(signals)
 
     def submit(self, given: AnyInput) -> None:
-        """Take an input that nobody waits for; while the shard is not loaded, it is kept for it."""
+        """Take an input that nobody waits for; while the shard is not loaded, it is kept for it.
+
+        A report that the shard failed on is told again whenever the shard is loaded, and passed over.
+        """
+        if given in self._poison:
+            return
         if self._running is not None:
             self._running.shard.submit(given)
         elif not self.fenced:
@@ -190,6 +197,8 @@ class ShardHost:
                 # Supervised border: the state may be half-changed, so it is dropped and read back.
                 self.failure = f"{type(error).__name__}: {error}"
                 log.exception("shard_failed", shard=self.number, action="it is loaded again from the journal")
+                if self._left_out(error):
+                    pause = _FIRST_PAUSE_S
                 if self._running is not None:
                     self._former = self._running.shard
                 self._running = None
@@ -197,6 +206,14 @@ class ShardHost:
                 pause = _FIRST_PAUSE_S
             await self._clock.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE_S)
+
+    def _left_out(self, error: Exception) -> bool:
+        """Whether a single input made the shard fail, which it will not meet again."""
+        given = self._running.shard.undecidable if self._running is not None else None
+        if given is None:
+            return False
+        self._poison.add(given, error)
+        return given in self._poison
 
     async def _work(self, ready: Callable[[], None]) -> None:
         running = self._running

@@ -72,6 +72,8 @@ class Shard:
         self.failure: str | None = None
         self.trouble: str | None = None
         """What it waits for instead of deciding, for people."""
+        self.undecidable: AnyInput | None = None
+        """The input that nobody waits for and that it failed on, if that is why it stopped."""
         account.attach(state)
 
     async def decide(self, signals: Sequence[Signal]) -> list[SignalDecided]:
@@ -169,7 +171,8 @@ class Shard:
         except Exception:
             # Whoever gave it to the next state would see it fail again, and the shard would never come back.
             self._uncommitted.remove(given)
-            log.critical("input_failed", shard=self.state.shard, given=repr(given), action="it is dropped")
+            self.undecidable = given
+            log.critical("input_failed", shard=self.state.shard, given=repr(given), action="it is left out")
             raise
 
     async def save_snapshot(self) -> None:
