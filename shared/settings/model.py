@@ -113,6 +113,15 @@ class Settings(BaseModel):
     paper_maker_fee: Annotated[FeeRate, _says("fraction of the notional, -0.1 to 0.1")] = Decimal("0.0002")
     paper_taker_fee: Annotated[FeeRate, _says("fraction of the notional, -0.1 to 0.1")] = Decimal("0.0005")
     paper_slippage_bps: Annotated[BasisPoints, _says("basis points against a market order")] = Decimal(0)
+    paper_latency_ms: Annotated[
+        int, Field(ge=0, le=60_000, description="milliseconds that a request takes to the paper venue, 0 to 60000")
+    ] = 0
+    paper_funding_rate: Annotated[
+        FeeRate, _says("funding of every 8 h (00, 08, 16 UTC), a fraction of the notional that longs pay, -0.1 to 0.1")
+    ] = Decimal(0)
+    paper_max_fill_quantity: Annotated[
+        Money | None, _says("most that one price executes of an order, base asset; none: orders fill whole")
+    ] = None
 
     nats_url: Annotated[str, uri("nats", "tls", "ws", "wss")] | None = None
     nats_topic_signals: Annotated[str, _says("subject of signals")] = "signals.trading"

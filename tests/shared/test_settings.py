@@ -29,6 +29,8 @@ def test_defaults_start_on_paper_on_loopback() -> None:
     assert settings.paper_equity == 10_000
     assert (str(settings.paper_maker_fee), str(settings.paper_taker_fee)) == ("0.0002", "0.0005")
     assert settings.paper_slippage_bps == 0
+    assert (settings.paper_latency_ms, settings.paper_funding_rate) == (0, Decimal(0))
+    assert settings.paper_max_fill_quantity is None
     assert settings.nats_embedded is Embedded.AUTO
     assert settings.reader_api_key is None
     assert settings.allowed_symbols == ()
@@ -43,6 +45,9 @@ def test_values_are_read_exactly() -> None:
             "LOG_LEVEL": "debug",
             "LOG_FORMAT": "console",
             "MAX_ACCUMULATIONS_PER_POSITION": "3",
+            "PAPER_LATENCY_MS": "25",
+            "PAPER_FUNDING_RATE": "-0.0000123456789",
+            "PAPER_MAX_FILL_QUANTITY": "0.001",
             "BINANCE_TESTNET": "true",
             "MAX_DAILY_LOSS_USD": "",
         }
@@ -53,6 +58,9 @@ def test_values_are_read_exactly() -> None:
     assert settings.min_confidence_by_strategy == {"momentum": Decimal("0.1"), "llm": Decimal("0.85")}
     assert (settings.log_level, settings.log_format) == (LogLevel.DEBUG, LogFormat.CONSOLE)
     assert settings.max_accumulations_per_position == 3
+    assert settings.paper_latency_ms == 25
+    assert settings.paper_funding_rate == Decimal("-0.0000123456789")
+    assert settings.paper_max_fill_quantity == Decimal("0.001")
     assert settings.max_daily_loss_usd is None
     assert settings.unused() == ["BINANCE_TESTNET"]
 
@@ -76,6 +84,12 @@ def test_the_process_environment_is_the_default(monkeypatch: pytest.MonkeyPatch)
         ({"TRADEENGINE_PORT": "65536"}, ["TRADEENGINE_PORT='65536'"]),
         ({"PAPER_TAKER_FEE": "5"}, ["PAPER_TAKER_FEE='5'", "fraction of the notional"]),
         ({"PAPER_EQUITY": "-1"}, ["PAPER_EQUITY='-1'"]),
+        ({"PAPER_LATENCY_MS": "-1"}, ["PAPER_LATENCY_MS='-1'", "greater than or equal to 0", "milliseconds"]),
+        ({"PAPER_LATENCY_MS": "0.5"}, ["PAPER_LATENCY_MS='0.5'", "valid integer"]),
+        ({"PAPER_LATENCY_MS": "60001"}, ["PAPER_LATENCY_MS='60001'"]),
+        ({"PAPER_FUNDING_RATE": "0.11"}, ["PAPER_FUNDING_RATE='0.11'", "fraction of the notional"]),
+        ({"PAPER_FUNDING_RATE": "-0.11"}, ["PAPER_FUNDING_RATE='-0.11'"]),
+        ({"PAPER_MAX_FILL_QUANTITY": "0"}, ["PAPER_MAX_FILL_QUANTITY='0'", "greater than 0", "base asset"]),
         ({"MAX_SIGNAL_AGE_SECONDS": "0"}, ["MAX_SIGNAL_AGE_SECONDS='0'"]),
         ({"ALLOWED_SYMBOLS": "btcusdt"}, ["ALLOWED_SYMBOLS='btcusdt'"]),
         ({"POSITION_MODE": "both"}, ["POSITION_MODE='both'", "'hedge' or 'one-way'"]),

@@ -28,6 +28,7 @@ from tradeengine.runtime.nats_server import EmbeddedServer, find_binary
 from tradeengine.runtime.shard import CommitListener
 from tradeengine.runtime.trading_config import trading_config
 from tradeengine.venue.paper.book import PaperBook
+from tradeengine.venue.paper.funding import FundingSchedule
 from tradeengine.venue.paper.venue import PaperVenue
 
 log = structlog.get_logger(__name__)
@@ -224,6 +225,21 @@ def _paper_venue(settings: Settings, clock: Clock, instruments: tuple[Instrument
         maker_fee=settings.paper_maker_fee,
         taker_fee=settings.paper_taker_fee,
         slippage_bps=settings.paper_slippage_bps,
+        max_fill_quantity=_max_fill(settings, instruments),
         instruments=instruments,
     )
-    return PaperVenue(book, clock, instruments)
+    rate = settings.paper_funding_rate
+    funding = FundingSchedule({instrument.symbol: rate for instrument in instruments}) if rate else None
+    return PaperVenue(book, clock, instruments, latency_s=settings.paper_latency_ms / 1000, funding=funding)
+
+
+def _max_fill(settings: Settings, instruments: tuple[Instrument, ...]) -> Decimal | None:
+    most = settings.paper_max_fill_quantity
+    # A fill off the step would leave a remainder that no order can close.
+    wrong = [i for i in instruments if most is not None and i.floor_quantity(most) != most]
+    if wrong:
+        raise ConfigError(
+            f"PAPER_MAX_FILL_QUANTITY={most} is no multiple of the step of {wrong[0].symbol}, {wrong[0].step_size}: "
+            "set a multiple of every symbol's step, or remove it"
+        )
+    return most

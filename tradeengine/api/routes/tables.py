@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from starlette.convertors import StringConvertor, register_url_convertor
 
 from contracts.api import Code, Row, Rows
 from contracts.query import MAX_LIMIT, Page
@@ -16,8 +17,18 @@ from tradeengine.api.services import ApiServices
 from tradeengine.projection import tables as stored
 
 _PAGING = ("limit", "cursor", "sort")
-_Symbol = Annotated[str, Path(pattern="^[A-Z0-9]{2,30}$")]
+_SYMBOL = "[A-Z0-9]{2,30}"
+_Symbol = Annotated[str, Path(pattern=f"^{_SYMBOL}$")]
 _Id = Annotated[str, Path(min_length=1, max_length=128)]
+
+
+class _SymbolConvertor(StringConvertor):
+    """Lets ``{name:symbol}`` in a path match symbols only: what is none is no such route."""
+
+    regex = _SYMBOL
+
+
+register_url_convertor("symbol", _SymbolConvertor())
 
 
 @dataclass(frozen=True)
@@ -103,7 +114,10 @@ def tables(services: ApiServices, keyring: Keyring) -> APIRouter:
         add(table)
 
     @router.get(
-        "/positions/{symbol}", response_model=Rows, openapi_extra=_documented("exchange_positions", ("side", "status"))
+        "/positions/{symbol:symbol}",
+        response_model=Rows,
+        responses=documented(404),
+        openapi_extra=_documented("exchange_positions", ("side", "status")),
     )
     async def positions_of_symbol(request: Request, symbol: _Symbol, paging: _Page) -> Response:
         """Exchange positions of one symbol: both legs, open and closed."""

@@ -1,0 +1,137 @@
+"""The service puts the paper venue together as the settings say: over a real journal, read model and engine."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from contracts.enums import PositionSide
+from shared.clock import SystemClock
+from shared.errors import ConfigError
+from shared.settings import Settings
+from tests.support.engines import eventually, make_signal, send
+from tradeengine.domain.events import SignalDecided
+from tradeengine.domain.inputs import FillReported
+from tradeengine.journal.record import Record
+from tradeengine.runtime.service import Service
+from tradeengine.venue.paper.funding import EIGHT_HOURS_MS
+from tradeengine.venue.paper.instruments import DEMO_INSTRUMENTS
+
+PRICE = Decimal(50_000)
+
+
+class ShiftedClock(SystemClock):
+    """The machine's clock, put ahead to a settlement time, so that no other one passes unless a test wants it to."""
+
+    def __init__(self) -> None:
+        self.ahead_ms = EIGHT_HOURS_MS - super().now_ms() % EIGHT_HOURS_MS
+
+    def now_ms(self) -> int:
+        return super().now_ms() + self.ahead_ms
+
+
+class Running:
+    """A service at work, its clock and its committed records."""
+
+    def __init__(self, folder: Path, env: dict[str, str]) -> None:
+        settings = Settings.load({"TRADEENGINE_DATA_DIR": str(folder), "NATS_EMBEDDED": "off", "SHARDS": "2"} | env)
+        self.clock = ShiftedClock()
+        self.records: list[Record] = []
+        self.service = Service(settings, self.clock, "0-test", DEMO_INSTRUMENTS, listeners=[self.records.append])
+
+    def held(self) -> Decimal:
+        """Quantity of the long leg of BTCUSDT."""
+        legs = self.service.engine.account.legs()
+        return next((leg.quantity for leg in legs if (leg.symbol, leg.side) == ("BTCUSDT", LONG)), Decimal(0))
+
+    async def buy(self, quantity: str, strategy: str = "A") -> SignalDecided:
+        """Send a market order's signal of now."""
+        signal = make_signal("buy", strategy, quantity=quantity, timestamp=self.clock.now_ms())
+        return (await send(self.service.engine, signal))[0]
+
+    async def holds(self, quantity: str) -> None:
+        """Wait until the long leg of BTCUSDT holds as much."""
+        await eventually(lambda: self.held() == Decimal(quantity), f"{quantity} to be held")
+
+    def booked_funding(self) -> Decimal:
+        """Funding of all strategies, negative when paid."""
+        return sum((state.totals.funding for state in self.service.engine.states), Decimal(0))
+
+    def fill_times(self) -> list[int]:
+        """When the venue executed, milliseconds since 1970 UTC."""
+        entries = [entry for record in self.records for entry in record.entries]
+        return [entry.input.time_ms for entry in entries if isinstance(entry.input, FillReported)]
+
+
+LONG = PositionSide.LONG
+Start = Callable[..., AbstractAsyncContextManager[Running]]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Start:
+    @asynccontextmanager
+    async def starting(**env: str) -> AsyncIterator[Running]:
+        running = Running(tmp_path, env)
+        service = running.service
+        await service.start()
+        try:
+            await eventually(lambda: service.engine.trouble is None, "the engine to be ready")
+            service.post_price("BTCUSDT", PRICE)
+            yield running
+        finally:
+            await service.stop()
+
+    return starting
+
+
+async def test_funding_is_booked_at_every_settlement_time_that_passes(start: Start) -> None:
+    async with start(PAPER_FUNDING_RATE="0.0001") as running:
+        await running.buy("0.003")
+        await running.holds("0.003")
+        assert running.booked_funding() == 0
+
+        running.clock.ahead_ms += EIGHT_HOURS_MS
+        running.service.post_price("BTCUSDT", PRICE)
+        await eventually(lambda: running.booked_funding() == Decimal("-0.015"), "a settlement")
+        running.clock.ahead_ms += 2 * EIGHT_HOURS_MS
+        running.service.post_price("BTCUSDT", PRICE)
+        await eventually(lambda: running.booked_funding() == Decimal("-0.045"), "two more settlements")
+
+
+async def test_without_a_rate_no_funding_is_paid(start: Start) -> None:
+    async with start() as running:
+        await running.buy("0.003")
+        await running.holds("0.003")
+        running.clock.ahead_ms += EIGHT_HOURS_MS
+        running.service.post_price("BTCUSDT", PRICE)
+        # The order behind the settlement time is booked after whatever the settlement brought.
+        await running.buy("0.001", "B")
+        await running.holds("0.004")
+
+        assert running.booked_funding() == 0
+
+
+async def test_an_order_takes_the_latency_to_arrive(start: Start) -> None:
+    async with start(PAPER_LATENCY_MS="120") as running:
+        decided = await running.buy("0.003")
+        await eventually(lambda: len(running.fill_times()) == 1, "the fill's commit")
+
+        # One millisecond less: both times are cut to whole ones, on a clock that does not drive the pause.
+        assert running.fill_times()[0] - decided.time_ms >= 119
+
+
+async def test_a_price_executes_no_more_than_the_greatest_fill(start: Start) -> None:
+    async with start(PAPER_MAX_FILL_QUANTITY="0.02") as running:
+        await running.buy("0.05")
+        for held in ("0.02", "0.04", "0.05"):
+            await running.holds(held)
+            running.service.post_price("BTCUSDT", PRICE)
+
+        await eventually(lambda: len(running.fill_times()) == 3, "the commit of three fills")
+
+
+def test_a_greatest_fill_off_the_step_refuses_to_start(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no multiple of the step of SOLUSDT"):
+        Running(tmp_path, {"PAPER_MAX_FILL_QUANTITY": "0.001"})
