@@ -13,7 +13,7 @@ from tradeengine.domain.money import ZERO, split, split_in_steps
 from tradeengine.domain.orders import LiveOrder
 from tradeengine.domain.position import Leg, StrategyPosition
 from tradeengine.domain.protection import withdraw
-from tradeengine.domain.risk import approve_exempt, exempt_draft, market_parts
+from tradeengine.domain.risk import market_orders
 from tradeengine.domain.state import ShardState
 
 
@@ -31,8 +31,7 @@ def decide_fill(state: ShardState, fill: FillReported) -> list[ev.AnyEvent]:
     opening = fill.side is fill.position_side.opening
     leg = state.leg(fill.symbol, fill.position_side) or Leg(symbol=fill.symbol, side=fill.position_side)
     if opening:
-        filled = _opened(state, leg, fill, live)
-        return [filled, *_close_unwanted(state, leg, fill, live, filled.shares[0].position_id)]
+        return [_opened(state, leg, fill, live), *_close_unwanted(state, leg, fill, live)]
     if live is None and leg.quantity < fill.quantity:
         return [_ignored(fill, f"closes {fill.quantity} of {leg.key}, which holds {leg.quantity}")]
     filled = _closed(state, leg, fill, live)
@@ -56,29 +55,14 @@ def _too_much(state: ShardState, leg: Leg, fill: FillReported, share: ev.FillSha
     return cancel_surplus(state, position, fill.client_order_id, fill.time_ms)
 
 
-def _close_unwanted(
-    state: ShardState, leg: Leg, fill: FillReported, live: LiveOrder | None, position_id: str
-) -> list[ev.AnyEvent]:
+def _close_unwanted(state: ShardState, leg: Leg, fill: FillReported, live: LiveOrder | None) -> list[ev.AnyEvent]:
     """What filled and is not wanted any more, or puts back more than is missing, is sold again."""
     if live is None or not (live.unwanted or live.order.purpose is OrderPurpose.RESTORE):
         return []
-    order = live.order
-    held = leg.strategies.get(order.strategy_id)
-    excess = fill.quantity + (min(held.quantity, ZERO) if held else ZERO)
-    planned: list[ev.AnyEvent] = []
-    for part in market_parts(state.instruments[order.symbol], excess):
-        draft = exempt_draft(
-            order.strategy_id,
-            order.signal_id,
-            order.symbol,
-            order.position_side,
-            OrderPurpose.CLOSE,
-            part,
-            position_id=position_id,
-        )
-        approved = approve_exempt(state, draft, state.orders_planned + len(planned), fill.time_ms)
-        planned.append(ev.OrderPlanned(time_ms=fill.time_ms, order=approved))
-    return planned
+    holder = _holder(state, leg, fill, live)
+    excess = fill.quantity + min(holder.quantity, ZERO)
+    orders = market_orders(state, holder, OrderPurpose.CLOSE, excess, live.order.signal_id, fill.time_ms)
+    return [ev.OrderPlanned(time_ms=fill.time_ms, order=order) for order in orders]
 
 
 def _opened(state: ShardState, leg: Leg, fill: FillReported, live: LiveOrder | None) -> ev.OrderFilled:

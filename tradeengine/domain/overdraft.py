@@ -11,31 +11,16 @@ from contracts.enums import OrderPurpose
 from tradeengine.domain import events as ev
 from tradeengine.domain.money import ZERO
 from tradeengine.domain.position import Leg, StrategyPosition
-from tradeengine.domain.risk import approve_exempt, exempt_draft, market_parts
+from tradeengine.domain.risk import market_orders
 from tradeengine.domain.state import ShardState
 
 
 def put_back(state: ShardState, leg: Leg, position: StrategyPosition, time_ms: int) -> list[ev.AnyEvent]:
     """Plan the orders that put back what is overdrawn and not under way yet."""
-    instrument = state.instruments.get(position.symbol)
-    if instrument is None:
-        return []
     # A leg below zero waits for the report of an opening that it has seen the closing of.
     missing = min(leg.quantity, ZERO) - position.quantity - _under_way(state, leg, position.strategy_id)
-    planned: list[ev.AnyEvent] = []
-    for part in market_parts(instrument, missing):
-        draft = exempt_draft(
-            position.strategy_id,
-            position.signal_id,
-            position.symbol,
-            position.side,
-            OrderPurpose.RESTORE,
-            part,
-            position_id=position.position_id,
-        )
-        order = approve_exempt(state, draft, state.orders_planned + len(planned), time_ms)
-        planned.append(ev.OrderPlanned(time_ms=time_ms, order=order))
-    return planned
+    orders = market_orders(state, position, OrderPurpose.RESTORE, missing, position.signal_id, time_ms)
+    return [ev.OrderPlanned(time_ms=time_ms, order=order) for order in orders]
 
 
 def _under_way(state: ShardState, leg: Leg, strategy_id: str) -> Decimal:

@@ -9,7 +9,7 @@ from tradeengine.domain.instrument import Instrument
 from tradeengine.domain.money import ONE
 from tradeengine.domain.orders import OrderDraft
 from tradeengine.domain.position import StrategyPosition
-from tradeengine.domain.risk import approve_exempt, exempt_draft, market_parts
+from tradeengine.domain.risk import approve_exempt, exempt_draft, market_orders
 from tradeengine.domain.state import ShardState
 
 REPLACED = "replaced"
@@ -144,15 +144,8 @@ def _leg_draft(
 
 def flatten(state: ShardState, position: StrategyPosition, time_ms: int) -> list[ev.AnyEvent]:
     """Close at market what no closing order is after yet: the answer to a stop that cannot rest."""
-    return [
-        ev.OrderPlanned(
-            time_ms=time_ms,
-            order=approve_exempt(
-                state, _leg_draft(position, OrderPurpose.FLATTEN, part), state.orders_planned + number, time_ms
-            ),
-        )
-        for number, part in enumerate(market_parts(state.instruments[position.symbol], position.closable))
-    ]
+    orders = market_orders(state, position, OrderPurpose.FLATTEN, position.closable, position.signal_id, time_ms)
+    return [ev.OrderPlanned(time_ms=time_ms, order=order) for order in orders]
 
 
 def withdraw(state: ShardState, position: StrategyPosition, but: str, time_ms: int) -> list[ev.AnyEvent]:

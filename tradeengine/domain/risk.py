@@ -10,7 +10,7 @@ from tradeengine.domain.ids import client_order_id
 from tradeengine.domain.inputs import SignalReceived
 from tradeengine.domain.instrument import Instrument
 from tradeengine.domain.orders import ApprovedOrder, OrderDraft, ProtectionTerms
-from tradeengine.domain.position import Leg
+from tradeengine.domain.position import Leg, StrategyPosition
 from tradeengine.domain.state import ShardState
 
 _LETTER = {
@@ -195,16 +195,45 @@ def exempt_draft(
     )
 
 
-def market_parts(instrument: Instrument, quantity: Decimal) -> list[Decimal]:
-    """Split a quantity into whole steps that the venue takes as market orders, none above its greatest one."""
+def market_orders(
+    state: ShardState,
+    position: StrategyPosition,
+    purpose: OrderPurpose,
+    quantity: Decimal,
+    signal_id: str,
+    time_ms: int,
+    planned: int = 0,
+) -> list[ApprovedOrder]:
+    """Approve market orders that no limit may stop: whole steps, as many orders as the venue's greatest asks for.
+
+    Parameters
+    ----------
+    quantity
+        Of all of them together, base asset; nothing is approved for less than a step.
+    planned
+        Orders that the same decision has planned before.
+    """
+    instrument = state.instruments.get(position.symbol)
+    if instrument is None:
+        return []
     _, most = instrument.quantity_limits(market=True)
     rest = instrument.floor_quantity(quantity)
     largest = instrument.floor_quantity(most) or rest
-    parts: list[Decimal] = []
+    orders: list[ApprovedOrder] = []
     while rest > 0:
-        parts.append(min(rest, largest))
-        rest -= parts[-1]
-    return parts
+        part = min(rest, largest)
+        draft = exempt_draft(
+            position.strategy_id,
+            signal_id,
+            position.symbol,
+            position.side,
+            purpose,
+            part,
+            position_id=position.position_id,
+        )
+        orders.append(approve_exempt(state, draft, state.orders_planned + planned + len(orders), time_ms))
+        rest -= part
+    return orders
 
 
 _EXEMPT_KIND = {

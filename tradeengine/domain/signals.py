@@ -1,7 +1,5 @@
 """Decide signals: one outcome each, with one reason where it is refused."""
 
-from decimal import Decimal
-
 from contracts.enums import (
     Action,
     OppositeDirectionPolicy,
@@ -18,8 +16,8 @@ from tradeengine.domain.inputs import SignalReceived
 from tradeengine.domain.instrument import Instrument
 from tradeengine.domain.money import ZERO
 from tradeengine.domain.orders import ApprovedOrder
-from tradeengine.domain.position import Leg, StrategyPosition
-from tradeengine.domain.risk import approve_exempt, approve_opening, exempt_draft, market_parts
+from tradeengine.domain.position import Leg
+from tradeengine.domain.risk import approve_opening, market_orders
 from tradeengine.domain.sizing import draft_entry, quantity_of
 from tradeengine.domain.state import ShardState
 
@@ -121,7 +119,7 @@ def _resolve_opposite(state: ShardState, signal: SignalReceived, side: PositionS
     if policy is OppositeDirectionPolicy.REDUCE:
         sized = quantity_of(state.config, signal, signal.reference_price)
         wanted = wanted if isinstance(sized, Refusal) else min(wanted, sized)
-    return _closing_orders(state, signal, own, wanted, 0)
+    return market_orders(state, own, OrderPurpose.CLOSE, wanted, signal.signal_id, signal.time_ms)
 
 
 def _close(state: ShardState, signal: SignalReceived) -> list[ev.AnyEvent]:
@@ -139,7 +137,9 @@ def _close(state: ShardState, signal: SignalReceived) -> list[ev.AnyEvent]:
         if own is None or own.quantity <= ZERO:
             continue
         wanted = min(own.closable, signal.quantity or own.closable)
-        placed = _closing_orders(state, signal, own, wanted, len(orders))
+        placed = market_orders(
+            state, own, OrderPurpose.CLOSE, wanted, signal.signal_id, signal.time_ms, planned=len(orders)
+        )
         busy = busy or own.closable <= ZERO
         small = small or (own.closable > ZERO and not placed)
         orders += placed
@@ -164,26 +164,6 @@ def _cancel_entries(state: ShardState, leg: Leg, signal: SignalReceived) -> list
         for order_id in leg.opening_orders
         if state.orders[order_id].order.strategy_id == signal.strategy_id and not state.orders[order_id].unwanted
     ]
-
-
-def _closing_orders(
-    state: ShardState, signal: SignalReceived, own: StrategyPosition, wanted: Decimal, planned: int
-) -> list[ApprovedOrder]:
-    """Market orders that close a quantity, as many as the exchange's greatest order size asks for."""
-    orders: list[ApprovedOrder] = []
-    for part in market_parts(state.instruments[own.symbol], wanted):
-        draft = exempt_draft(
-            own.strategy_id,
-            signal.signal_id,
-            own.symbol,
-            own.side,
-            OrderPurpose.CLOSE,
-            part,
-            position_id=own.position_id,
-        )
-        number = state.orders_planned + planned + len(orders)
-        orders.append(approve_exempt(state, draft, number, signal.time_ms))
-    return orders
 
 
 def _accepted(signal: SignalReceived, orders: list[ApprovedOrder], detail: str | None = None) -> list[ev.AnyEvent]:
