@@ -166,14 +166,23 @@ def check_orders(tables: dict[str, Rows], state: ShardState) -> None:
 
 
 def check_decisions(rows: Rows, world: RecordedWorld) -> None:
-    events = [event for event in world.events if isinstance(event, SignalDecided)]
-    first = {(e.strategy_id, e.symbol, e.signal_id): e for e in events if e.outcome is not Outcome.DUPLICATE}
+    """A name that comes back after it was forgotten is a signal of its own, and its row is about the last one."""
+    last: dict[tuple[str, str, str], SignalDecided] = {}
+    copies: dict[tuple[str, str, str], int] = {}
+    for event in world.events:
+        if not isinstance(event, SignalDecided):
+            continue
+        key = (event.strategy_id, event.symbol, event.signal_id)
+        if event.outcome is Outcome.DUPLICATE:
+            copies[key] += 1
+        else:
+            last[key], copies[key] = event, 0
     shown: dict[Any, dict[str, Any]] = {(row["strategy_id"], row["symbol"], row["signal_id"]): row for row in rows}
-    assert shown.keys() == first.keys()
-    for key, event in first.items():
+    assert shown.keys() == last.keys()
+    for key, event in last.items():
         assert shown[key]["outcome"] == event.outcome
         assert shown[key]["orders"] == list(event.orders)
-        assert shown[key]["duplicates"] == sum(1 for e in events if (e.strategy_id, e.symbol, e.signal_id) == key) - 1
+        assert shown[key]["duplicates"] == copies[key]
 
 
 def number(text: str | None) -> Decimal | None:
