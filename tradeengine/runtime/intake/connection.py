@@ -27,6 +27,7 @@ _CLOSE_SECONDS: Final = 2.0
 _PING_SECONDS: Final = 5
 _FIRST_RETRY_SECONDS: Final = 0.1
 _LAST_RETRY_SECONDS: Final = 1.0
+_WATCH_SECONDS: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,20 @@ class Link:
     async def close(self) -> None:
         """Give the link up: what is buffered is sent if the server reads, and a new link is made."""
         await _close(self.client)
+        self._note_lost()
+
+    async def ended(self) -> None:
+        """Wait until the client is closed, and make :attr:`lost` done.
+
+        nats-py leaves its callback out when the last bytes that it had to send meet a broken socket, so its word alone
+        is not enough.
+        """
+        while not self.lost.done():
+            await asyncio.wait([self.lost], timeout=_WATCH_SECONDS)
+            if self.client.is_closed:
+                self._note_lost()
+
+    def _note_lost(self) -> None:
         if not self.lost.done():
             self.lost.set_result(None)
 
@@ -169,7 +184,7 @@ class Connection:
         while True:
             if link := self.current:
                 pause = _FIRST_RETRY_SECONDS
-                await asyncio.wait([link.lost])
+                await link.ended()
                 self._since = self._clock.monotonic()
                 _log.warning("nats_lost", address=self.address, error=str(self._error or "closed"))
             await self._clock.sleep(pause)
