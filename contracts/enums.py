@@ -73,6 +73,7 @@ class OrderKind(StrEnum):
     STOP = "STOP"
     TAKE_PROFIT_MARKET = "TAKE_PROFIT_MARKET"
     TAKE_PROFIT = "TAKE_PROFIT"
+    TRAILING_STOP_MARKET = "TRAILING_STOP_MARKET"
 
     @property
     def conditional(self) -> bool:
@@ -191,6 +192,96 @@ class OrderStatus(StrEnum):
         return self not in (OrderStatus.PLANNED, OrderStatus.OPEN)
 
 
+class Refusal(StrEnum):
+    """Why a venue refused an order, as far as something follows from it."""
+
+    WOULD_TRIGGER = "would_trigger"
+    """The market stands beyond the trigger price already."""
+    NO_POSITION = "no_position"
+    """The order would close more than the exchange position holds."""
+    NO_MARGIN = "no_margin"
+    TOO_MANY_ORDERS = "too_many_orders"
+    """As many orders rest as the account may have."""
+    OUT_OF_BAND = "out_of_band"
+    """The price lies outside the band around the mark price."""
+    NOT_ALLOWED = "not_allowed"
+    """Key, account or symbol may not trade; nothing gets better by trying again."""
+    OTHER = "other"
+
+
+class FillOrigin(StrEnum):
+    """Who caused a fill."""
+
+    ORDER = "order"
+    """An order: the engine's own or a foreign one."""
+    LIQUIDATION = "liquidation"
+    ADL = "adl"
+    """Auto-deleveraging."""
+    SETTLEMENT = "settlement"
+
+
+class CrossedStopPolicy(StrEnum):
+    """What becomes of a position whose stop cannot rest because the market has crossed it."""
+
+    CLOSE = "close"
+    """Close it at market."""
+    REPRICE = "reprice"
+    """Move the stop beyond the market by the least stop distance, once; then close."""
+
+
+class UnprotectedPolicy(StrEnum):
+    """What becomes of a position whose stop the venue refuses for any other reason."""
+
+    FLATTEN = "flatten"
+    """Close it at market."""
+    HOLD = "hold"
+    """Keep it, try again, and say so."""
+
+
+class DifferencePolicy(StrEnum):
+    """What becomes of a difference between books and exchange."""
+
+    REPAIR = "repair"
+    """Make the books follow the exchange, and the exchange's orders follow the books."""
+    HALT = "halt"
+    """Halt the symbol: openings are refused until an operator has looked."""
+
+
+class DifferenceKind(StrEnum):
+    """How books and exchange can differ."""
+
+    QUANTITY = "quantity"
+    """Both hold the leg, and not alike."""
+    GHOST = "ghost"
+    """The books hold a leg that is flat at the exchange."""
+    FOREIGN_POSITION = "foreign_position"
+    """The exchange holds a leg that the books know nothing of."""
+    CONTRADICTION = "contradiction"
+    """The exchange states a leg whose sign contradicts its side."""
+    UNHEDGED = "unhedged"
+    """A stop or target that the books count on does not rest at the exchange."""
+    WRONG_ORDER = "wrong_order"
+    """An order rests otherwise than the books have it: another quantity, price or side."""
+    ORPHAN_ORDER = "orphan_order"
+    """An order of the engine's own rests that the books know nothing of."""
+    LOST_ORDER = "lost_order"
+    """An order that the books count as resting is not at the exchange."""
+
+
+class DifferenceAction(StrEnum):
+    """What was done about a difference."""
+
+    ADOPTED = "adopted"
+    """The books took over what the exchange holds, under ``external``."""
+    WRITTEN_OFF = "written_off"
+    """The books gave up what the exchange does not hold."""
+    REARMED = "rearmed"
+    CANCELLED = "cancelled"
+    ASKED = "asked"
+    """The exchange is asked what became of the order."""
+    HALTED = "halted"
+
+
 class CloseReason(StrEnum):
     """Why a strategy position ended or shrank."""
 
@@ -249,6 +340,10 @@ class Reason(StrEnum):
     EXPOSURE_LIMIT = "exposure_limit"
     DAILY_LOSS_LIMIT = "daily_loss_limit"
     DRAWDOWN_LIMIT = "drawdown_limit"
+    PROTECTION_LIMIT = "protection_limit"
+    STOP_OUT_OF_BAND = "stop_out_of_band"
+    STOP_TOO_FAR = "stop_too_far"
+    SYMBOL_HALTED = "symbol_halted"
     INTERNAL_ERROR = "internal_error"
 
 

@@ -11,6 +11,8 @@
     └── ConfigError      the configuration is wrong; refuse to start
 """
 
+from contracts.enums import Refusal
+
 
 class EngineError(Exception):
     """Base of all errors that the engine raises on purpose."""
@@ -33,11 +35,14 @@ class Rejected(EngineError):
         What was refused, where and why.
     code
         The other side's code, if it gives one.
+    refusal
+        Why, as far as something follows from it.
     """
 
-    def __init__(self, message: str, code: str | None = None) -> None:
+    def __init__(self, message: str, code: str | None = None, refusal: Refusal = Refusal.OTHER) -> None:
         super().__init__(message)
         self.code = code
+        self.refusal = refusal
 
 
 class Fenced(EngineError):

@@ -7,12 +7,16 @@ import msgspec
 from contracts.enums import (
     Action,
     CloseReason,
+    DifferenceAction,
+    DifferenceKind,
     OrderPurpose,
     OrderStatus,
     Outcome,
     PositionSide,
     Reason,
+    Refusal,
     RejectionSource,
+    Severity,
     Side,
 )
 from tradeengine.domain.books import Books
@@ -131,6 +135,7 @@ class OrderEnded(Event, frozen=True, tag="ended"):
     executed: Decimal | None = None
     unfilled: Decimal = ZERO
     lived_ms: int = 0
+    refusal: Refusal | None = None
 
     @property
     def refused(self) -> bool:
@@ -275,6 +280,54 @@ class FundingBooked(Event, frozen=True, tag="funding_booked"):
     shares: tuple[FundingShare, ...]
 
 
+class AlertRaised(Event, frozen=True, tag="alert"):
+    """Somebody should know; an alert is published once the event is committed.
+
+    Parameters
+    ----------
+    name
+        What it is about, in words joined by underscores: one of a fixed set, so that it can be a subject and a label.
+    text
+        For people: what, where, and what to do.
+    """
+
+    name: str
+    severity: Severity
+    text: str
+    symbol: str
+    position_side: PositionSide | None = None
+    strategy_id: str | None = None
+
+
+class DifferenceFound(Event, frozen=True, tag="difference"):
+    """Books and exchange differed.
+
+    Parameters
+    ----------
+    books, exchange
+        Quantities by the one and by the other, base asset: of the leg, or of the order.
+    action
+        What follows.
+    """
+
+    symbol: str
+    kind: DifferenceKind
+    action: DifferenceAction
+    text: str
+    books: Decimal = ZERO
+    exchange: Decimal = ZERO
+    position_side: PositionSide | None = None
+    client_order_id: str | None = None
+
+
+class SymbolHalted(Event, frozen=True, tag="symbol_halted"):
+    """A symbol was halted, openings on it are refused; or, with ``halted`` false, it may trade again."""
+
+    symbol: str
+    halted: bool
+    why: str
+
+
 AnyEvent = (
     JournalNamed
     | ConfigSet
@@ -289,4 +342,7 @@ AnyEvent = (
     | FillIgnored
     | ProtectionPlanned
     | FundingBooked
+    | AlertRaised
+    | DifferenceFound
+    | SymbolHalted
 )

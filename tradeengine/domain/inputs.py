@@ -7,9 +7,12 @@ import msgspec
 
 from contracts.enums import (
     Action,
+    FillOrigin,
+    OrderKind,
     OrderStatus,
     OrderType,
     PositionSide,
+    Refusal,
     Side,
     StrategyMode,
     Strength,
@@ -18,6 +21,7 @@ from contracts.enums import (
 )
 from tradeengine.domain.config import TradingConfig
 from tradeengine.domain.instrument import Instrument
+from tradeengine.domain.money import ZERO
 
 
 class Context(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
@@ -134,6 +138,8 @@ class OrderReported(Input, frozen=True, tag="order"):
         ``OPEN`` when the venue took it, or a terminal status.
     executed
         With a terminal status: quantity executed in all, base asset, if the venue says so.
+    refusal
+        With ``REJECTED``: why, as far as something follows from it.
     """
 
     client_order_id: str
@@ -141,6 +147,7 @@ class OrderReported(Input, frozen=True, tag="order"):
     venue_order_id: str | None = None
     executed: Decimal | None = None
     reason: str | None = None
+    refusal: Refusal | None = None
 
 
 class FillReported(Input, frozen=True, tag="fill"):
@@ -152,6 +159,8 @@ class FillReported(Input, frozen=True, tag="fill"):
         Unique per symbol at the venue.
     fee
         In ``fee_asset``; positive is a cost.
+    origin
+        Who caused it.
     """
 
     client_order_id: str
@@ -164,6 +173,7 @@ class FillReported(Input, frozen=True, tag="fill"):
     fee: Decimal
     fee_asset: str
     maker: bool = False
+    origin: FillOrigin = FillOrigin.ORDER
 
 
 class FundingSettled(Input, frozen=True, tag="funding"):
@@ -186,6 +196,79 @@ class TimeAdvanced(Input, frozen=True, tag="time"):
     """Time passed: what has a deadline is looked at."""
 
 
+class VenuePosition(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """An exchange position as the venue states it.
+
+    Parameters
+    ----------
+    quantity
+        Base asset held on that side; positive on both sides. Below zero only if the venue contradicts itself.
+    entry_price
+        Average price by the venue's own account, zero when flat.
+    """
+
+    position_side: PositionSide
+    quantity: Decimal
+    entry_price: Decimal = ZERO
+
+
+class VenueOrder(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
+    """An order that rests at the venue, conditional or not.
+
+    Parameters
+    ----------
+    quantity, filled
+        Base asset asked for in all, and executed so far.
+    """
+
+    client_order_id: str
+    venue_order_id: str
+    side: Side
+    position_side: PositionSide
+    kind: OrderKind
+    quantity: Decimal
+    filled: Decimal = ZERO
+    price: Decimal | None = None
+    trigger_price: Decimal | None = None
+
+
+class VenueObserved(Input, frozen=True, tag="observed"):
+    """What the venue holds of one symbol, read at one moment: it is the truth that the books are held against.
+
+    Parameters
+    ----------
+    asked_ms
+        When reading began; what the books did after it is no difference.
+    mark_price
+        Price of the symbol then, ``None`` if not known.
+    positions
+        Legs that hold something; a leg that is not named is flat.
+    orders
+        All orders that rest.
+    """
+
+    symbol: str
+    asked_ms: int
+    mark_price: Decimal | None = None
+    positions: tuple[VenuePosition, ...] = ()
+    orders: tuple[VenueOrder, ...] = ()
+
+
+class PriceReached(Input, frozen=True, tag="price"):
+    """The mark price of a symbol came to a level that a position waits for (:attr:`ShardState.price_watches`)."""
+
+    symbol: str
+    price: Decimal
+
+
+class SymbolCommanded(Input, frozen=True, tag="symbol_command"):
+    """An operator halts a symbol, or lets it trade again."""
+
+    symbol: str
+    halted: bool
+    why: str
+
+
 AnyInput = (
     JournalOpened
     | ConfigChanged
@@ -195,6 +278,9 @@ AnyInput = (
     | FillReported
     | FundingSettled
     | TimeAdvanced
+    | VenueObserved
+    | PriceReached
+    | SymbolCommanded
 )
 
 

@@ -9,12 +9,22 @@ from tradeengine.domain.money import ZERO
 
 
 class ProtectionTerms(msgspec.Struct, frozen=True):
-    """Stop and target that an opening order asks for; absolute prices win over fractions of the fill price."""
+    """Stop and target that an opening order asks for; absolute prices win over fractions of the fill price.
+
+    Parameters
+    ----------
+    trailing_pct
+        Fraction by which the stop follows the best price since the fill; it takes the place of a fixed stop.
+    break_even_at_pct
+        Gain, as a fraction of the entry price, at which the stop moves to where the position breaks even.
+    """
 
     stop_loss: Decimal | None = None
     stop_loss_pct: Decimal | None = None
     take_profit: Decimal | None = None
     take_profit_pct: Decimal | None = None
+    trailing_pct: Decimal | None = None
+    break_even_at_pct: Decimal | None = None
 
 
 def merged(held: ProtectionTerms, added: ProtectionTerms) -> ProtectionTerms:
@@ -38,6 +48,7 @@ class OrderDraft(msgspec.Struct, frozen=True, kw_only=True):
     quantity: Decimal
     price: Decimal | None = None
     trigger_price: Decimal | None = None
+    callback_pct: Decimal | None = None
     time_in_force: TimeInForce = TimeInForce.GTC
     expires_ms: int | None = None
     score: Decimal = ZERO
@@ -52,6 +63,8 @@ class ApprovedOrder(msgspec.Struct, frozen=True, kw_only=True):
 
     Parameters
     ----------
+    callback_pct
+        Of a trailing stop: the fraction by which it follows the best price.
     position_id
         Strategy position that a reducing order was planned for; ``None`` for openings, and for sales of what an
         unwanted entry bought.
@@ -68,6 +81,7 @@ class ApprovedOrder(msgspec.Struct, frozen=True, kw_only=True):
     quantity: Decimal
     price: Decimal | None = None
     trigger_price: Decimal | None = None
+    callback_pct: Decimal | None = None
     time_in_force: TimeInForce = TimeInForce.GTC
     planned_ms: int = 0
     expires_ms: int | None = None

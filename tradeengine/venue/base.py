@@ -1,10 +1,10 @@
 """The venue's Protocol: where orders go and reports come from."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Protocol
 
-from tradeengine.domain.inputs import FillReported, FundingSettled, OrderReported
+from tradeengine.domain.inputs import FillReported, FundingSettled, OrderReported, VenueObserved
 from tradeengine.domain.instrument import Instrument
 from tradeengine.domain.orders import ApprovedOrder
 
@@ -19,10 +19,13 @@ class Venue(Protocol):
     ----------
     settle_s
         How long an order whose request got no answer may still turn up, seconds.
+    conditional_limit
+        How many conditional orders of the account may rest at once, over all symbols; ``None`` is no limit.
     """
 
     name: str
     settle_s: float
+    conditional_limit: int | None
 
     async def open(self, sink: ReportSink) -> None:
         """Connect; from now on reports go to the sink, which never blocks."""
@@ -71,5 +74,26 @@ class Venue(Protocol):
         ------
         RetrySafe
             If the venue did not answer.
+        """
+        ...
+
+    async def observe(self, last_trades: Mapping[str, str | None]) -> Sequence[VenueObserved]:
+        """What the venue holds of symbols, after every trade that it knows has been told to the sink.
+
+        Parameters
+        ----------
+        last_trades
+            Symbol to the newest trade id that its books know, ``None`` if they know none.
+
+        Returns
+        -------
+        sequence
+            One observation for each symbol asked for. Trades that the books have not seen reach the sink before this
+            returns, and none happened between them and what is returned.
+
+        Raises
+        ------
+        RetrySafe
+            If the venue did not answer in full: that is unknown, never flat.
         """
         ...
