@@ -16,7 +16,18 @@ from prometheus_client import (
     generate_latest,
 )
 
-from contracts.enums import CloseReason, OrderStatus, Outcome, PositionSide, Reason, RejectionSource, Side
+from contracts.enums import (
+    CloseReason,
+    DifferenceAction,
+    DifferenceKind,
+    OrderStatus,
+    Outcome,
+    PositionSide,
+    Reason,
+    RejectionSource,
+    Severity,
+    Side,
+)
 
 PREFIX: Final = "tradeengine"
 
@@ -86,6 +97,13 @@ class Metrics:
         self._make_signal_metrics()
         self._make_order_metrics()
         self._make_position_metrics()
+        self._alerts = self._counter("alerts", "Alerts told.", ("name", "severity"))
+        self._alerts_dropped = self._counter("alerts_dropped", "Alerts that no broker took in time.")
+        self._differences = self._counter(
+            "reconciliation_differences", "Differences between books and exchange.", ("kind", "action")
+        )
+        self._naked = self._gauge("naked_positions", "Strategy positions that want a stop and have none live.")
+        self._observed = self._gauge("reconciliation_age_seconds", "Age of the last complete look at the exchange.")
         self._http = self._histogram(
             "http_request_seconds", "HTTP requests.", _LATENCY_S, ("route", "method", "status")
         )
@@ -186,6 +204,23 @@ class Metrics:
             leg = (valuation.symbol, valuation.position_side)
             self._value.labels(*leg).set(float(valuation.value))
             self._unrealized.labels(*leg).set(float(valuation.unrealized_pnl))
+
+    def alert_raised(self, name: str, severity: Severity) -> None:
+        """Operators were told something."""
+        self._alerts.labels(name, severity).inc()
+
+    def alert_dropped(self) -> None:
+        """An alert was given up because too many wait for the broker."""
+        self._alerts_dropped.inc()
+
+    def difference_found(self, kind: DifferenceKind, action: DifferenceAction) -> None:
+        """Books and exchange differed."""
+        self._differences.labels(kind, action).inc()
+
+    def exchange_observed(self, age_s: float, naked: int) -> None:
+        """How old the last complete look at the exchange is, and how many positions it showed without their stop."""
+        self._observed.set(age_s)
+        self._naked.set(naked)
 
     def http_request(self, route: str, method: str, status: int, seconds: float) -> None:
         """An HTTP request was answered; the route is its template, never the path."""

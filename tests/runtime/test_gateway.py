@@ -1,6 +1,8 @@
 """The gateway: an order leaves once, and its outcome becomes known whatever happens to the answer."""
 
-from collections.abc import Callable, Sequence
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from decimal import Decimal
 
 import pytest
@@ -10,7 +12,7 @@ from shared.clock import ManualClock
 from shared.errors import OutcomeUnknown, Rejected, RetrySafe
 from tests.support.builders import T0, World, fill_of
 from tradeengine.domain.config import TradingConfig
-from tradeengine.domain.inputs import OrderReported, TimeAdvanced
+from tradeengine.domain.inputs import OrderReported, TimeAdvanced, VenueObserved
 from tradeengine.domain.instrument import Instrument
 from tradeengine.domain.money import ZERO
 from tradeengine.domain.orders import ApprovedOrder
@@ -24,6 +26,7 @@ class LossyVenue:
 
     name = "lossy"
     settle_s = 2.0
+    conditional_limit = None
 
     def __init__(
         self,
@@ -82,6 +85,9 @@ class LossyVenue:
             return None
         return [fill_of(order, "50000", time_ms=T0, trade_id="7")]
 
+    async def observe(self, last_trades: Mapping[str, str | None]) -> Sequence[VenueObserved]:
+        raise NotImplementedError
+
 
 @pytest.fixture
 def world() -> World:
@@ -114,8 +120,10 @@ def ended(reports: Sequence[Report]) -> tuple[OrderStatus, str | None]:
 async def sent(subject: Gateway) -> None:
     """Let a gateway send all that it has queued."""
     while subject.waiting:
-        order, cancel = await subject._outbox.take()
+        line = subject._outbox.urgent if len(subject._outbox.urgent) else subject._outbox.openings
+        order, cancel = await line.take()
         await subject.execute(order, cancel=cancel)
+        line.done(order)
 
 
 def committed(world: World) -> Record:
@@ -145,8 +153,8 @@ async def test_what_protects_or_reduces_leaves_before_openings_and_each_in_order
     assert stop != former
     assert venue.requests == [
         ("place", stop.client_order_id),
-        ("cancel", former.client_order_id),
         ("place", close.client_order_id),
+        ("cancel", former.client_order_id),
         *[("place", one.client_order_id) for one in openings],
     ]
 
@@ -239,6 +247,73 @@ async def test_a_cancel_is_repeated_until_it_is_answered(gateway: GatewayMaker, 
     venue = LossyVenue(("after", OutcomeUnknown("timeout")), ("before", RetrySafe("refused")))
     await gateway(venue, []).execute(order, cancel=True)
     assert venue.cancelled == [order.client_order_id] * 2
+
+
+class SlowVenue(LossyVenue):
+    """A venue whose answers to placing wait until a test lets them go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answer = asyncio.Event()
+
+    async def place(self, order: ApprovedOrder) -> None:
+        await super().place(order)
+        await self.answer.wait()
+
+
+@contextlib.asynccontextmanager
+async def running(subject: Gateway) -> AsyncIterator[None]:
+    task = asyncio.create_task(subject.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(5):
+        while not condition():  # noqa: ASYNC110 - nothing tells when a fake has been called
+            await asyncio.sleep(0)
+
+
+async def test_a_stop_waits_for_the_answer_to_no_other_position_s_order(gateway: GatewayMaker, world: World) -> None:
+    venue = SlowVenue()
+    subject = gateway(venue, [])
+    opening = world.order("buy", "A", quantity="0.1")
+    world.trade("buy", "B", "50000", "0.1", stop_loss="49000")
+    world.trade("buy", "C", "50000", "0.1", stop_loss="48000")
+    stops = [live.order.client_order_id for live in world.live(OrderPurpose.STOP_LOSS)]
+    subject.take(committed(world))
+    async with running(subject):
+        await until(lambda: {opening.client_order_id, *stops} <= {name for _, name in venue.requests})
+
+
+async def test_a_cancel_never_overtakes_its_order(gateway: GatewayMaker, world: World) -> None:
+    venue = SlowVenue()
+    subject = gateway(venue, [])
+    order = world.order("buy", "A", quantity="0.1")
+    subject.take(committed(world))
+    async with running(subject):
+        await until(lambda: venue.requests)
+        world.signal("close", "A")
+        subject.take(committed(world))
+        await until(lambda: not subject.waiting)
+        assert venue.requests == [("place", order.client_order_id)]
+        venue.answer.set()
+        await until(lambda: venue.cancelled)
+    assert venue.requests == [("place", order.client_order_id), ("cancel", order.client_order_id)]
+
+
+async def test_a_market_order_whose_fill_does_not_come_is_asked_about(gateway: GatewayMaker, world: World) -> None:
+    venue = LossyVenue()
+    reports: list[Report] = []
+    subject = gateway(venue, reports)
+    world.order("buy", "A", quantity="0.1")
+    subject.take(committed(world))
+    async with running(subject):
+        await until(lambda: reports)
+    assert [type(report).__name__ for report in reports][:1] == ["FillReported"]
 
 
 MAX_AGE_MS = TradingConfig().max_signal_age_ms

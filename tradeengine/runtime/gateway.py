@@ -1,11 +1,12 @@
 """The gateway: the one door through which orders leave, after their commit."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import structlog
 
-from contracts.enums import OrderPurpose, OrderStatus
+from contracts.enums import OrderKind, OrderPurpose, OrderStatus, Refusal
 from shared.clock import Clock
 from shared.errors import OutcomeUnknown, Rejected, RetrySafe
 from tradeengine.domain.events import CancelPlanned, OrderPlanned
@@ -14,11 +15,15 @@ from tradeengine.domain.money import ZERO
 from tradeengine.domain.orders import ApprovedOrder, LiveOrder
 from tradeengine.domain.state import ShardState
 from tradeengine.journal.record import Record
-from tradeengine.runtime.outbox import Instruction, Outbox
+from tradeengine.runtime.outbox import Instruction, Line, Outbox
 from tradeengine.runtime.retry import FIRST_PAUSE_S, until_answered
 from tradeengine.venue.base import Report, Venue
 
 _ROUNDS = 5
+_URGENT_AT_ONCE: Final = 8
+_OPENINGS_AT_ONCE: Final = 4
+_CONFIRM_S: Final = 1.0
+_LONGEST_CONFIRM_S: Final = 30.0
 NEVER_ARRIVED = "never arrived at the venue"
 NEVER_SENT = "cancelled before it was sent"
 
@@ -28,7 +33,7 @@ log = structlog.get_logger(__name__)
 
 
 class Gateway:
-    """Sends one shard's orders to the venue, one at a time: what protects or reduces first, openings after it.
+    """Sends one shard's orders to the venue: each strategy position's in order, and openings beside all others.
 
     Parameters
     ----------
@@ -50,6 +55,9 @@ class Gateway:
         self._clock = clock
         self._report = report
         self._outbox = Outbox()
+        # Orders whose placing is under way, and whether their cancel waits for it.
+        self._placing: dict[str, bool] = {}
+        self._watched: set[asyncio.Task[None]] = set()
 
     def take(self, record: Record) -> None:
         """Queue what a committed record calls for; an order that is cancelled while it waits ends here."""
@@ -115,9 +123,24 @@ class Gateway:
 
     async def run(self) -> None:
         """Send until cancelled."""
+        lines = [self._outbox.urgent] * _URGENT_AT_ONCE + [self._outbox.openings] * _OPENINGS_AT_ONCE
+        workers = [asyncio.create_task(self._send(line)) for line in lines]
+        try:
+            await asyncio.wait(workers, return_when=asyncio.FIRST_EXCEPTION)
+        finally:
+            tasks = [*workers, *self._watched]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        for worker in workers:
+            if not worker.cancelled():
+                worker.result()
+
+    async def _send(self, line: Line) -> None:
         while True:
-            order, cancel = await self._outbox.take()
+            order, cancel = await line.take()
             await self.execute(order, cancel=cancel)
+            line.done(order)
 
     @property
     def waiting(self) -> int:
@@ -128,18 +151,50 @@ class Gateway:
         """Place or cancel one order and see it through to a known outcome."""
         try:
             if cancel:
+                if order.client_order_id in self._placing:
+                    # Sent now it would overtake the order and find nothing, and the order would fill.
+                    self._placing[order.client_order_id] = True
+                    return
                 # Cancelling twice does what cancelling once does, so an unknown outcome is simply tried again.
                 await self._persist(self._venue.cancel, order, RetrySafe, OutcomeUnknown)
             else:
-                await self._persist(self._place, order, RetrySafe)
+                await self._see_through(order)
+        except Rejected as error:
+            log.warning("cancel_rejected", client_order_id=order.client_order_id, reason=str(error))
+
+    async def _see_through(self, order: ApprovedOrder) -> None:
+        self._placing[order.client_order_id] = False
+        try:
+            await self._persist(self._place, order, RetrySafe)
+            self._watch(order)
         except OutcomeUnknown as error:
             log.warning("place_unknown", client_order_id=order.client_order_id, reason=str(error))
             await self._resolve(order)
         except Rejected as error:
-            if cancel:
-                log.warning("cancel_rejected", client_order_id=order.client_order_id, reason=str(error))
-            else:
-                self._ended(order, str(error))
+            self._ended(order, str(error), refusal=error.refusal)
+        finally:
+            if self._placing.pop(order.client_order_id):
+                self._outbox.put(order, cancel=True)
+
+    def _watch(self, order: ApprovedOrder) -> None:
+        """Ask about a market order whose fill does not come: until it is booked, what it bought has no stop."""
+        if order.kind is OrderKind.MARKET and self._venue.settle_s and self._live(order) is not None:
+            task = asyncio.create_task(self._confirm(order), name=f"confirm-{order.client_order_id}")
+            self._watched.add(task)
+            task.add_done_callback(self._watched.discard)
+
+    async def _confirm(self, order: ApprovedOrder) -> None:
+        pause = _CONFIRM_S
+        while True:
+            await self._clock.sleep(pause)
+            if self._live(order) is None:
+                return
+            log.warning("fill_awaited", client_order_id=order.client_order_id, action="the venue is asked")
+            try:
+                self._deliver(await self._ask(order) or ())
+            except Rejected as error:
+                log.warning("query_rejected", client_order_id=order.client_order_id, reason=str(error))
+            pause = min(2 * pause, _LONGEST_CONFIRM_S)
 
     async def _place(self, order: ApprovedOrder) -> None:
         """Place an order that never arrived so far, unless it came to its end, is unwanted, or has become too old."""
@@ -192,7 +247,13 @@ class Gateway:
         for report in reports:
             self._report(report)
 
-    def _ended(self, order: ApprovedOrder, reason: str, status: OrderStatus = OrderStatus.REJECTED) -> None:
+    def _ended(
+        self,
+        order: ApprovedOrder,
+        reason: str,
+        status: OrderStatus = OrderStatus.REJECTED,
+        refusal: Refusal | None = None,
+    ) -> None:
         self._report(
             OrderReported(
                 time_ms=self._clock.now_ms(),
@@ -200,5 +261,6 @@ class Gateway:
                 status=status,
                 executed=ZERO,
                 reason=reason,
+                refusal=refusal,
             )
         )

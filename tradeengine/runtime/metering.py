@@ -7,7 +7,15 @@ import structlog
 from contracts.enums import Action, OrderKind, OrderStatus, Outcome, RejectionSource
 from contracts.signal import CARRIED
 from shared.metrics import ClosedPosition, Metrics
-from tradeengine.domain.events import AnyEvent, FillShare, OrderEnded, OrderFilled, OrderPlanned, SignalDecided
+from tradeengine.domain.events import (
+    AnyEvent,
+    DifferenceFound,
+    FillShare,
+    OrderEnded,
+    OrderFilled,
+    OrderPlanned,
+    SignalDecided,
+)
 from tradeengine.domain.inputs import SignalReceived
 from tradeengine.domain.money import MONEY, average
 from tradeengine.domain.risk import RISK_CHECKS
@@ -55,6 +63,8 @@ class Meter:
                 self._filled(event)
             case OrderEnded():
                 self._ended(event)
+            case DifferenceFound():
+                self._metrics.difference_found(event.kind, event.action)
             case _:
                 return
 
