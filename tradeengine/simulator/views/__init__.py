@@ -1,0 +1,1 @@
+"""Answers of the REST interface, built from the state."""
