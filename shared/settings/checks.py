@@ -23,16 +23,13 @@ def check_consistency(settings: "Settings") -> None:
     ValueError
         Naming the settings, why they do not fit, and what to do.
     """
-    problems = [*_modes(settings), *_sizes(settings), *_services(settings), *_keys(settings)]
+    problems = [*_modes(settings), *_exchange(settings), *_sizes(settings), *_services(settings), *_keys(settings)]
     if problems:
         raise ValueError("\n".join(problems))
 
 
 def _modes(settings: "Settings") -> list[str]:
     problems = []
-    mode = settings.trading_mode
-    if mode not in (TradingMode.PAPER, TradingMode.DRY_RUN):
-        problems.append(f"TRADING_MODE={mode}: not built yet; this version trades on paper only, set paper or dry-run")
     hedge = settings.position_mode is PositionMode.HEDGE
     if settings.hedge_mode_enabled is not None and settings.hedge_mode_enabled is not hedge:
         problems.append(
@@ -47,6 +44,34 @@ def _modes(settings: "Settings") -> list[str]:
     return problems
 
 
+def _exchange(settings: "Settings") -> list[str]:
+    mode = settings.trading_mode
+    problems = []
+    if mode.real:
+        problems += [
+            f"TRADING_MODE={mode} needs {name}: set it, or {name}_FILE to the file that holds it"
+            for name in ("BINANCE_API_KEY", "BINANCE_API_SECRET")
+            if getattr(settings, name.lower()) is None
+        ]
+        if not settings.allowed_symbols:
+            problems.append(
+                f"TRADING_MODE={mode} needs ALLOWED_SYMBOLS: name the symbols to trade; their leverage is set, and what "
+                "the exchange holds of them is compared with the books"
+            )
+        if settings.stop_loss_pct is None:
+            problems.append(
+                f"TRADING_MODE={mode} needs STOP_LOSS_PCT: at an exchange every position has a stop, and this is the "
+                "distance of one whose signal brings none"
+            )
+    testnet = settings.binance_testnet
+    if mode.real and testnet is not None and testnet is not (mode is TradingMode.TESTNET):
+        problems.append(
+            f"BINANCE_TESTNET={str(testnet).lower()} contradicts TRADING_MODE={mode}: remove BINANCE_TESTNET, or set "
+            "the mode that is meant"
+        )
+    return problems
+
+
 def _sizes(settings: "Settings") -> list[str]:
     problems = []
     if settings.order_size_pct is not None and settings.order_size_quote is not None:
@@ -57,6 +82,13 @@ def _sizes(settings: "Settings") -> list[str]:
             f"STOP_LOSS_PCT={stop} is nearer than MIN_STOP_DISTANCE_PCT={settings.min_stop_distance_pct} allows: "
             "raise the one or lower the other"
         )
+    farthest = settings.max_stop_distance_pct
+    for name, distance in (("STOP_LOSS_PCT", stop), ("MIN_STOP_DISTANCE_PCT", settings.min_stop_distance_pct)):
+        if farthest is not None and distance is not None and distance > farthest:
+            problems.append(
+                f"{name}={distance} is farther than MAX_STOP_DISTANCE_PCT={farthest} allows, so every opening would be "
+                "refused: raise the one or lower the other"
+            )
     return problems
 
 

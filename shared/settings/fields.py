@@ -27,6 +27,13 @@ class Embedded(StrEnum):
     OFF = "off"
 
 
+class MarginType(StrEnum):
+    """Whether a position may lose the whole account's margin, or only its own."""
+
+    CROSSED = "CROSSED"
+    ISOLATED = "ISOLATED"
+
+
 class LogLevel(StrEnum):
     """Least severity that is logged."""
 
@@ -93,6 +100,7 @@ Symbols = Annotated[
 ]
 FloorByStrategy = Annotated[dict[str, Fraction], BeforeValidator(_mapped)]
 Level = Annotated[LogLevel, BeforeValidator(_upper)]
+Margin = Annotated[MarginType, BeforeValidator(_upper)]
 ApiKey = Annotated[SecretStr, AfterValidator(_key)]
 Port = Annotated[int, Field(ge=0, le=65_535)]
 Seconds = Annotated[Number, Field(ge=0, le=31_536_000)]

@@ -7,7 +7,15 @@ from typing import Annotated, Any, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError, model_validator
 
-from contracts.enums import OppositeDirectionPolicy, PositionMode, SameDirectionPolicy, TradingMode
+from contracts.enums import (
+    CrossedStopPolicy,
+    DifferencePolicy,
+    OppositeDirectionPolicy,
+    PositionMode,
+    SameDirectionPolicy,
+    TradingMode,
+    UnprotectedPolicy,
+)
 from contracts.values import Fraction, PositiveFraction
 from shared.errors import ConfigError
 from shared.secrets import MASK, mask_uris, uri_secrets
@@ -21,6 +29,8 @@ from shared.settings.fields import (
     Level,
     LogFormat,
     LogLevel,
+    Margin,
+    MarginType,
     Money,
     Port,
     Seconds,
@@ -108,6 +118,25 @@ class Settings(BaseModel):
     min_stop_distance_pct: Annotated[
         Fraction, Field(lt=1, description="least stop distance, a fraction of the fill price: 0.002 is 0.2 %")
     ] = Decimal(0)
+    max_stop_distance_pct: Annotated[
+        PositiveFraction | None, _says("farthest stop that an opening may ask for, a fraction of the price up to 1")
+    ] = None
+    crossed_stop_policy: Annotated[
+        CrossedStopPolicy, _says("close, or reprice once: a stop that the market has crossed before it rests")
+    ] = CrossedStopPolicy.CLOSE
+    unprotected_policy: Annotated[
+        UnprotectedPolicy, _says("flatten or hold: a position whose stop the exchange refuses otherwise")
+    ] = UnprotectedPolicy.FLATTEN
+    conditional_order_reserve: Annotated[
+        int, Field(ge=0, le=200, description="conditional orders of the account that openings leave free, 0 to 200")
+    ] = 10
+
+    difference_policy: Annotated[
+        DifferencePolicy, _says("repair what differs between books and exchange, or halt the symbol")
+    ] = DifferencePolicy.REPAIR
+    reconcile_interval_seconds: Annotated[
+        Seconds, Field(ge=1, le=60, description="pause between two looks at what the exchange holds, 1 to 60")
+    ] = Decimal(5)
 
     paper_equity: Annotated[Money, _says("equity that the paper account starts with")] = Decimal(10_000)
     paper_maker_fee: Annotated[FeeRate, _says("fraction of the notional, -0.1 to 0.1")] = Decimal("0.0002")
@@ -135,11 +164,16 @@ class Settings(BaseModel):
     mysql_user: str | None = None
     mysql_password: SecretStr | None = None
     mysql_database: str | None = None
-    binance_api_key: SecretStr | None = None
-    binance_api_secret: SecretStr | None = None
-    binance_testnet: bool | None = None
+    binance_api_key: Annotated[ApiKey | None, _says("key of the account that is traded")] = None
+    binance_api_secret: Annotated[ApiKey | None, _says("secret of that key")] = None
+    binance_testnet: Annotated[bool | None, _says("must agree with TRADING_MODE, which decides")] = None
     binance_futures_base_url: Annotated[str, uri("http", "https")] | None = None
     binance_ws_url: Annotated[str, uri("ws", "wss")] | None = None
+    binance_leverage: Annotated[int, Field(ge=1, le=125, description="leverage of every symbol, 1 to 125")] = 5
+    binance_margin_type: Annotated[Margin, _says("CROSSED or ISOLATED, for every symbol")] = MarginType.CROSSED
+    binance_recv_window_ms: Annotated[
+        int, Field(ge=500, le=10_000, description="milliseconds that a signed request may be old, 500 to 10000")
+    ] = 2_000
 
     _given: dict[str, Given] = PrivateAttr(default_factory=dict)
 
@@ -197,7 +231,8 @@ class Settings(BaseModel):
 
     def unused(self) -> list[str]:
         """Names that are set but that this version does not use yet."""
-        return sorted(name for name in self._given if name.startswith(("MONGODB_", "MYSQL_", "BINANCE_")))
+        families = ("MONGODB_", "MYSQL_") if self.trading_mode.real else ("MONGODB_", "MYSQL_", "BINANCE_")
+        return sorted(name for name in self._given if name.startswith(families))
 
 
 def setting_names() -> frozenset[str]:

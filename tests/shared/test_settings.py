@@ -8,8 +8,11 @@ import pytest
 
 from contracts.enums import OppositeDirectionPolicy, PositionMode, SameDirectionPolicy, TradingMode
 from shared.errors import ConfigError
-from shared.settings import Embedded, LogFormat, LogLevel, Settings
+from shared.settings import Embedded, LogFormat, LogLevel, MarginType, Settings
 from shared.settings.model import setting_names
+
+EXCHANGE = {"ALLOWED_SYMBOLS": "BTCUSDT", "STOP_LOSS_PCT": "0.02"}
+KEYED = {"BINANCE_API_KEY": "key", "BINANCE_API_SECRET": "planted-secret"} | EXCHANGE
 
 
 def refusal(env: dict[str, str], config_file: Path | None = None) -> str:
@@ -98,8 +101,15 @@ def test_the_process_environment_is_the_default(monkeypatch: pytest.MonkeyPatch)
         ({"NATS_TOPIC_SIGNALS": "other"}, ["NATS_TOPIC_SIGNALS='other'", "signals.trading"]),
         ({"BINANCE_WS_URL": "http://x"}, ["BINANCE_WS_URL='http://x'"]),
         ({"TRADER_API_KEY": "two words"}, ["TRADER_API_KEY='***'", "ASCII without blanks"]),
-        ({"TRADING_MODE": "production"}, ["TRADING_MODE=production", "not built yet", "set paper or dry-run"]),
-        ({"TRADING_MODE": "testnet"}, ["TRADING_MODE=testnet", "not built yet"]),
+        ({"TRADING_MODE": "production"}, ["TRADING_MODE=production needs BINANCE_API_KEY", "BINANCE_API_SECRET_FILE"]),
+        ({"TRADING_MODE": "testnet", "BINANCE_API_KEY": "k"}, ["TRADING_MODE=testnet needs BINANCE_API_SECRET"]),
+        (KEYED | {"TRADING_MODE": "testnet", "ALLOWED_SYMBOLS": ""}, ["TRADING_MODE=testnet needs ALLOWED_SYMBOLS"]),
+        ({"TRADING_MODE": "production"}, ["TRADING_MODE=production needs STOP_LOSS_PCT"]),
+        (KEYED | {"TRADING_MODE": "production", "BINANCE_TESTNET": "true"}, ["BINANCE_TESTNET=true contradicts"]),
+        (KEYED | {"TRADING_MODE": "testnet", "BINANCE_TESTNET": "false"}, ["BINANCE_TESTNET=false contradicts"]),
+        ({"BINANCE_LEVERAGE": "126"}, ["BINANCE_LEVERAGE='126'", "1 to 125"]),
+        ({"BINANCE_MARGIN_TYPE": "cross"}, ["BINANCE_MARGIN_TYPE='cross'", "CROSSED or ISOLATED"]),
+        ({"BINANCE_RECV_WINDOW_MS": "60000"}, ["BINANCE_RECV_WINDOW_MS='60000'", "500 to 10000"]),
         ({"HEDGE_MODE_ENABLED": "false", "POSITION_MODE": "hedge"}, ["HEDGE_MODE_ENABLED=false contradicts"]),
         ({"HEDGE_MODE_ENABLED": "true", "POSITION_MODE": "one-way"}, ["HEDGE_MODE_ENABLED=true contradicts"]),
         ({"POSITION_MODE_AWARE_CONFLICTS": "false"}, ["POSITION_MODE_AWARE_CONFLICTS=false contradicts"]),
@@ -241,6 +251,21 @@ def test_a_missing_configuration_file_is_said(tmp_path: Path) -> None:
     assert "cannot be read" in refusal({}, tmp_path / "none.toml")
 
 
+def test_modes_that_trade_start_with_a_key_and_say_which_settings_they_leave_unused(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("planted-secret\n")
+    given = {"BINANCE_API_KEY": "key", "BINANCE_API_SECRET_FILE": str(secret), "BINANCE_TESTNET": "true"}
+    settings = Settings.load(EXCHANGE | given | {"TRADING_MODE": "testnet", "MYSQL_PORT": "3306", "MYSQL_HOST": "x"})
+
+    assert settings.binance_api_secret is not None
+    assert settings.binance_api_secret.get_secret_value() == "planted-secret"
+    assert (settings.binance_leverage, settings.binance_margin_type) == (5, MarginType.CROSSED)
+    assert settings.binance_recv_window_ms == 2_000
+    assert settings.unused() == ["MYSQL_HOST", "MYSQL_PORT"]
+    assert "planted-secret" not in str(settings.describe())
+    assert "planted-secret" in settings.secrets()
+
+
 def test_secrets_are_masked_and_known() -> None:
     settings = Settings.load(
         {
@@ -279,3 +304,15 @@ def test_every_setting_is_described_once() -> None:
         MAX_DRAWDOWN_PCT STOP_LOSS_PCT TAKE_PROFIT_PCT MIN_STOP_DISTANCE_PCT LOG_LEVEL LOG_FORMAT READER_API_KEY
         TRADER_API_KEY RISK_OVERRIDE_KEY ADMIN_API_KEY"""
     assert set(listed.split()) <= set(names)
+
+
+@pytest.mark.parametrize("name", ["STOP_LOSS_PCT", "MIN_STOP_DISTANCE_PCT"])
+def test_no_stop_may_be_configured_farther_than_any_is_allowed(name: str) -> None:
+    text = refusal({name: "0.3", "STOP_LOSS_PCT": "0.3", "MAX_STOP_DISTANCE_PCT": "0.2"})
+    assert f"{name}=0.3 is farther than MAX_STOP_DISTANCE_PCT=0.2" in text
+
+
+def test_policies_of_protection_have_names() -> None:
+    settings = Settings.load({"CROSSED_STOP_POLICY": "reprice", "UNPROTECTED_POLICY": "hold"})
+    assert (settings.crossed_stop_policy, settings.unprotected_policy) == ("reprice", "hold")
+    assert "CROSSED_STOP_POLICY" in refusal({"CROSSED_STOP_POLICY": "ignore"})
