@@ -75,6 +75,9 @@ def test_a_recorded_answer() -> None:
             min_price=Decimal(402),
             max_price=Decimal("1246396.60"),
             settle_asset="USDT",
+            percent_up=Decimal("1.1"),
+            percent_down=Decimal("0.5"),
+            trading=True,
         )
     }
 

@@ -81,6 +81,13 @@ def target(trigger: str, quantity: str = "1", side: PositionSide = LONG, **chang
     return order(OrderKind.TAKE_PROFIT_MARKET, quantity, side=side, purpose=purpose, trigger=trigger, **changes)
 
 
+def trailing(
+    callback: str, quantity: str = "1", side: PositionSide = LONG, *, activation: str | None = None, **changes: Any
+) -> ApprovedOrder:
+    fields: dict[str, Any] = {"purpose": OrderPurpose.STOP_LOSS, "callback_pct": D(callback), "trigger": activation}
+    return order(OrderKind.TRAILING_STOP_MARKET, quantity, side=side, **(fields | changes))
+
+
 def bar(time_ms: int, opened: str, high: str, low: str, closed: str | None = None) -> Bar:
     return Bar(time_ms, D(opened), D(high), D(low), D(closed or opened))
 

@@ -21,6 +21,7 @@ from tradeengine.venue.paper.book import PaperBook
 MAKER, TAKER = D("0.0002"), D("0.0005")
 PRICES = st.integers(80, 120).map(Decimal)
 QUANTITIES = st.integers(1, 30).map(lambda units: Decimal(units) / 10)
+CALLBACKS = st.integers(1, 200).map(lambda units: Decimal(units) / 1000)
 SIDES = st.sampled_from(PositionSide)
 PLACE, CANCEL, MOVE = "place", "cancel", "move"
 
@@ -37,6 +38,7 @@ def orders(draw: st.DrawFn) -> dict[str, Any]:
         "quantity": draw(QUANTITIES),
         "price": draw(PRICES),
         "trigger_price": draw(PRICES),
+        "callback_pct": draw(CALLBACKS),
         "time_in_force": draw(st.sampled_from(TimeInForce)),
         "strategy_id": draw(st.sampled_from("ab")),
     }

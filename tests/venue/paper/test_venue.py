@@ -3,19 +3,22 @@
 import asyncio
 from collections.abc import AsyncIterator
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
-from contracts.enums import OrderStatus
+from contracts.enums import OrderStatus, Refusal
 from shared.clock import ManualClock
 from shared.errors import Rejected, RetrySafe
 from tests.venue.paper.makers import (
     CANCELLED,
     LONG,
     OPEN,
+    SHORT,
     SYMBOL,
     D,
     book,
+    close,
     fills,
     limit,
     market,
@@ -23,9 +26,10 @@ from tests.venue.paper.makers import (
     prices,
     statuses,
     stop,
+    trailing,
 )
-from tradeengine.domain.inputs import FundingSettled
-from tradeengine.domain.orders import LiveOrder
+from tradeengine.domain.inputs import FundingSettled, VenuePosition
+from tradeengine.domain.orders import ApprovedOrder, LiveOrder
 from tradeengine.venue.base import Report, Venue
 from tradeengine.venue.paper.funding import EIGHT_HOURS_MS, FundingSchedule
 from tradeengine.venue.paper.instruments import DEMO_INSTRUMENTS
@@ -37,9 +41,9 @@ START_MS = 1_700_000_000_000
 class Desk:
     """A venue, its clock, and what the sink was told."""
 
-    def __init__(self, latency_s: float = 0, funding: FundingSchedule | None = None) -> None:
+    def __init__(self, latency_s: float = 0, funding: FundingSchedule | None = None, **terms: Any) -> None:
         self.clock = ManualClock(START_MS)
-        self.venue = PaperVenue(book(), self.clock, DEMO_INSTRUMENTS, latency_s=latency_s, funding=funding)
+        self.venue = PaperVenue(book(**terms), self.clock, DEMO_INSTRUMENTS, latency_s=latency_s, funding=funding)
         self.told: list[Report] = []
 
     async def open(self) -> "Desk":
@@ -57,7 +61,7 @@ async def desk() -> AsyncIterator[Desk]:
 def test_it_is_a_venue() -> None:
     venue: Venue = Desk().venue
 
-    assert venue.name == "paper"
+    assert (venue.name, venue.conditional_limit, venue.state().trouble) == ("paper", None, None)
 
 
 async def test_it_trades_its_instruments_and_no_others(desk: Desk) -> None:
@@ -149,6 +153,85 @@ async def test_restored_orders_trade_after_opening() -> None:
     desk.venue.post_price(SYMBOL, D(94))
 
     assert only_fill(desk.told).trade_id == "r3-1"
+
+
+# ---------------------------------------------------------------- what it holds
+
+
+async def test_it_says_what_it_holds_and_what_rests(desk: Desk) -> None:
+    desk.venue.post_price(SYMBOL, D(100))
+    await desk.venue.place(market("1"))
+    desk.venue.post_price(SYMBOL, D(130))
+    await desk.venue.place(market("2"))
+    await desk.venue.place(close("1.5"))
+    resting = [stop("95", "1"), limit("90", "3"), trailing("0.01", "0.5", SHORT)]
+    for asked in resting:
+        await desk.venue.place(asked)
+
+    held, nothing = await desk.venue.observe({SYMBOL: "2", "ETHUSDT": None})
+
+    assert (held.symbol, held.mark_price, held.asked_ms, held.time_ms) == (SYMBOL, D(130), START_MS, START_MS)
+    assert held.positions == (VenuePosition(position_side=LONG, quantity=D("1.5"), entry_price=D(120)),)
+    assert [(o.client_order_id, o.kind, o.quantity, o.price, o.trigger_price) for o in held.orders] == [
+        (asked.client_order_id, asked.kind, asked.quantity, asked.price, asked.trigger_price) for asked in resting
+    ]
+    assert (nothing.symbol, nothing.mark_price, nothing.positions, nothing.orders) == ("ETHUSDT", None, (), ())
+
+
+async def test_it_says_how_much_of_a_resting_order_is_filled() -> None:
+    desk = await Desk(max_fill_quantity=D(2)).open()
+    await desk.venue.place(asked := limit("100", "3"))
+    desk.venue.post_price(SYMBOL, D(100))
+
+    (seen,) = await desk.venue.observe({SYMBOL: None})
+
+    assert [(o.client_order_id, o.quantity, o.filled) for o in seen.orders] == [(asked.client_order_id, D(3), D(2))]
+
+
+async def test_what_was_restored_is_held_at_the_prices_of_the_books() -> None:
+    desk = Desk()
+    leg = (SYMBOL, SHORT)
+    desk.venue.restore([], {leg: D(2)}, entry_prices={leg: D("101.5")})
+    await desk.open()
+
+    (seen,) = await desk.venue.observe({SYMBOL: None})
+
+    assert seen.positions == (VenuePosition(position_side=SHORT, quantity=D(2), entry_price=D("101.5")),)
+
+
+async def test_nothing_is_said_of_what_is_held_while_it_is_closed() -> None:
+    with pytest.raises(RetrySafe, match="not open"):
+        await Desk().venue.observe({SYMBOL: None})
+
+
+@pytest.mark.parametrize(
+    ("asked", "why"),
+    [(close("1"), Refusal.NO_POSITION), (market(symbol="DOGEUSDT"), Refusal.NOT_ALLOWED), (limit("-1"), Refusal.OTHER)],
+)
+async def test_a_refusal_says_why(desk: Desk, asked: ApprovedOrder, why: Refusal) -> None:
+    with pytest.raises(Rejected) as refused:
+        await desk.venue.place(asked)
+
+    assert refused.value.refusal is why
+
+
+# ---------------------------------------------------------------- prices that expire
+
+
+async def test_a_price_that_is_too_old_is_none_and_orders_wait_for_the_next(desk: Desk) -> None:
+    desk.venue.expire_prices(10)
+    desk.venue.post_price(SYMBOL, D(100))
+    desk.clock.set(START_MS + 10_000)
+    assert desk.venue.mark_price(SYMBOL) == D(100)
+
+    desk.clock.set(START_MS + 10_001)
+    assert desk.venue.mark_price(SYMBOL) is None
+    await desk.venue.place(market())
+    assert fills(desk.told) == []
+
+    desk.venue.post_price(SYMBOL, D(103))
+    assert prices(desk.told) == [D(103)]
+    assert desk.venue.mark_price(SYMBOL) == D(103)
 
 
 # ---------------------------------------------------------------- funding

@@ -5,6 +5,10 @@ the open itself executes comes first, then what high and low reach; among these 
 arrival. The stop of a position comes before its target, even where the open is beyond the target. What arrives in
 answer to an execution at the open sees the whole bar. What arrives in answer to a later one has missed the open and
 must not profit from a high or low that may have been before it: only a stop can execute, at its trigger price.
+
+A trailing stop follows the open and, when the bar is over, its high or low. Within the bar it triggers if any way from
+low to high triggers it, at the worst price of those ways. One that arrived after the open follows the price that it
+arrived at, and from the bar no more than the close.
 """
 
 from collections.abc import Collection
@@ -62,6 +66,9 @@ class BarMatcher:
         if before is not None and bar.time_ms <= before.time_ms:
             raise ValueError(f"{symbol}: a bar of {bar.time_ms} ms cannot follow one of {before.time_ms} ms")
         self._sessions[symbol] = _Session(bar, bar.open)
+        for resting in self._ledger.live(symbol):
+            if resting.placed_ms <= bar.time_ms:
+                resting.see(bar.open)
 
     def last_price(self, symbol: str) -> Decimal | None:
         """Newest price that a bar under way is known to have reached, from the open on; the close after it."""
@@ -72,7 +79,10 @@ class BarMatcher:
         return bar.close if bar is not None else None
 
     def arrived(self, resting: PaperOrder) -> None:
-        """Note what an order that has just arrived has missed of the bar under way."""
+        """Note what an order that has just arrived has missed of the bar under way, and which price it met."""
+        price = self.last_price(resting.order.symbol)
+        if price is not None:
+            resting.see(price)
         session = self._sessions.get(resting.order.symbol)
         if session is not None and session.within:
             resting.arrived_within = session.bar.time_ms
@@ -97,9 +107,17 @@ class BarMatcher:
             reports = self._execute(session, execution)
             if reports:
                 return reports
-        self._closed[symbol] = session.bar
-        del self._sessions[symbol]
+        self._finish(symbol, session.bar)
         return []
+
+    def _finish(self, symbol: str, bar: Bar) -> None:
+        for resting in self._ledger.live(symbol):
+            missed = resting.arrived_within == bar.time_ms
+            if resting.placed_ms <= bar.time_ms:
+                for price in (bar.close,) if missed else (bar.high, bar.low):
+                    resting.see(price)
+        self._closed[symbol] = bar
+        del self._sessions[symbol]
 
     def _first(self, bar: Bar, orders: Collection[PaperOrder]) -> _Execution | None:
         due = [execution for resting in orders if (execution := self._due(bar, resting)) is not None]
@@ -118,8 +136,7 @@ class BarMatcher:
     def _due(self, bar: Bar, resting: PaperOrder) -> _Execution | None:
         rank = resting.rank
         if resting.arrived_within == bar.time_ms:
-            exposed = rank is Rank.STOP and resting.reached(_extreme(bar, high=resting.triggers_on_rise))
-            return _Execution(resting, True, resting.trigger_price) if exposed else None
+            return _triggered(bar, resting, missed=True) if rank is Rank.STOP else None
         if resting.placed_ms > bar.time_ms:
             return None
         if rank is Rank.MARKET:
@@ -128,9 +145,7 @@ class BarMatcher:
             return _limit_due(bar, resting)
         if resting.reached(bar.open):
             return _Execution(resting, False, bar.open)
-        if resting.reached(_extreme(bar, high=resting.triggers_on_rise)):
-            return _Execution(resting, True, resting.trigger_price)
-        return None
+        return _triggered(bar, resting, missed=False)
 
     def _execute(self, session: _Session, execution: _Execution) -> list[Report]:
         resting, within, price = execution
@@ -161,6 +176,11 @@ class BarMatcher:
                 return self._ledger.fill(resting, price, resting.remaining, now_ms, maker=True)
 
 
+def _triggered(bar: Bar, resting: PaperOrder, *, missed: bool) -> _Execution | None:
+    price = resting.reached_within(bar.high, bar.low, missed=missed)
+    return None if price is None else _Execution(resting, True, price)
+
+
 def _limit_due(bar: Bar, resting: PaperOrder) -> _Execution | None:
     if not resting.rested:
         arrival = resting.arrive(bar.open, resting.remaining)
@@ -169,10 +189,6 @@ def _limit_due(bar: Bar, resting: PaperOrder) -> _Execution | None:
         resting.rested = arrival is Arrival.REST
     if resting.crossed(bar.open):
         return _Execution(resting, False, bar.open)
-    if resting.crossed(_extreme(bar, high=resting.order.side is Side.SELL)):
+    if resting.crossed(bar.high if resting.order.side is Side.SELL else bar.low):
         return _Execution(resting, True, resting.limit_price)
     return None
-
-
-def _extreme(bar: Bar, *, high: bool) -> Decimal:
-    return bar.high if high else bar.low

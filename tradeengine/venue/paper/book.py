@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
 from contracts.enums import OrderStatus, PositionSide
-from tradeengine.domain.inputs import FundingSettled
+from tradeengine.domain.inputs import FundingSettled, VenueOrder, VenuePosition
 from tradeengine.domain.instrument import Instrument
 from tradeengine.domain.orders import ApprovedOrder, LiveOrder
 from tradeengine.venue.base import Report
@@ -61,21 +61,25 @@ class PaperBook:
         orders: Iterable[LiveOrder],
         positions: Mapping[tuple[str, PositionSide], Decimal],
         *,
+        entry_prices: Mapping[tuple[str, PositionSide], Decimal] | None = None,
         prefix: str = "",
     ) -> None:
         """Take over, once and before anything else, what the books say: they are the paper exchange's memory.
 
-        Open orders rest again; a conditional one waits for its trigger again, unless part of it is filled. Planned ones
-        never arrived, and :meth:`query` says so.
+        Open orders rest again; a conditional one waits for its trigger again, unless part of it is filled. A trailing
+        stop follows the prices from now on: those that it had followed are forgotten. Planned orders never arrived, and
+        :meth:`query` says so.
 
         Parameters
         ----------
         positions
             Quantity per leg, base asset, >= 0.
+        entry_prices
+            Average price per leg, for :meth:`positions`; zero where none is given.
         prefix
             Put before trade and order numbers, which start from 1 again: keeps them apart from those of former runs.
         """
-        self._ledger.restore(orders, positions, prefix)
+        self._ledger.restore(orders, positions, entry_prices or {}, prefix)
 
     def place(self, order: ApprovedOrder, now_ms: int) -> list[Report]:
         """Take an order, and execute what a single price known already allows.
@@ -83,7 +87,7 @@ class PaperBook:
         Raises
         ------
         Rejected
-            If a price that its kind needs is missing, its id belongs to an order that is open, or it is no conditional
+            If what its kind needs is missing, its id belongs to an order that is open, or it is no conditional
             order and closes more than its leg holds.
         """
         resting = self._ledger.admit(order, now_ms)
@@ -109,6 +113,22 @@ class PaperBook:
     def held(self, symbol: str, side: PositionSide) -> Decimal:
         """Quantity of a leg, base asset, >= 0."""
         return self._ledger.held(symbol, side)
+
+    def positions(self, symbol: str) -> tuple[VenuePosition, ...]:
+        """Legs of a symbol that hold something."""
+        return self._ledger.positions(symbol)
+
+    def resting(self, symbol: str) -> tuple[VenueOrder, ...]:
+        """Orders of a symbol that have not ended, by arrival."""
+        return self._ledger.resting(symbol)
+
+    def expire_prices(self, max_age_ms: int) -> None:
+        """Let no single price be traded at for longer than that after it came: orders then wait for the next."""
+        self._ticks.max_age_ms = max_age_ms
+
+    def fresh_price(self, symbol: str, now_ms: int) -> Decimal | None:
+        """Newest single price that may still be traded at, before slippage; ``None`` while there is none."""
+        return self._ticks.price(symbol, now_ms)
 
     def last_price(self, symbol: str) -> Decimal | None:
         """Newest price of a symbol, before slippage; ``None`` while there is none.

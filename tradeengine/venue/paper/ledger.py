@@ -5,15 +5,17 @@ from collections.abc import Collection, Iterable, Mapping
 from decimal import Decimal, localcontext
 from itertools import count
 
-from contracts.enums import OrderStatus, PositionSide
+from contracts.enums import OrderStatus, PositionSide, Refusal
 from shared.errors import Rejected
-from tradeengine.domain.inputs import FillReported, OrderReported
+from tradeengine.domain.inputs import FillReported, OrderReported, VenueOrder, VenuePosition
 from tradeengine.domain.instrument import Instrument
-from tradeengine.domain.money import MONEY, ZERO, plain
+from tradeengine.domain.money import MONEY, ZERO, average, plain
 from tradeengine.domain.orders import ApprovedOrder, LiveOrder
 from tradeengine.venue.base import Report
 from tradeengine.venue.paper.order import AT_ONCE, PaperOrder, Rank, accept
 from tradeengine.venue.paper.terms import PaperTerms
+
+Leg = tuple[str, PositionSide]
 
 ENDED_KEPT = 10_000
 """How many ended orders can still be asked for."""
@@ -38,17 +40,23 @@ class Ledger:
         self._orders: dict[str, PaperOrder] = {}
         self._live: dict[str, dict[str, PaperOrder]] = {}
         self._ended: deque[PaperOrder] = deque()
-        self._held: dict[tuple[str, PositionSide], Decimal] = {}
+        self._held: dict[Leg, Decimal] = {}
+        self._entries: dict[Leg, Decimal] = {}
         self._trades: dict[str, int] = {}
         self._numbers = count(1)
         self._prefix = ""
 
     def restore(
-        self, orders: Iterable[LiveOrder], positions: Mapping[tuple[str, PositionSide], Decimal], prefix: str
+        self,
+        orders: Iterable[LiveOrder],
+        positions: Mapping[Leg, Decimal],
+        entry_prices: Mapping[Leg, Decimal],
+        prefix: str,
     ) -> None:
         """Take over what the books say: open orders rest again, planned ones never arrived."""
         self._prefix = prefix
         self._held.update(positions)
+        self._entries.update(entry_prices)
         for live in orders:
             if live.status is not OrderStatus.OPEN:
                 continue
@@ -77,6 +85,7 @@ class Ledger:
                 f"order {order.client_order_id}: closes {order.quantity} of {order.symbol} {order.position_side}, "
                 f"which holds {held}",
                 code="-2022",
+                refusal=Refusal.NO_POSITION,
             )
         return self._take_in(order, now_ms, None)
 
@@ -100,6 +109,18 @@ class Ledger:
         """Quantity of a leg, base asset, >= 0."""
         return self._held.get((symbol, side), ZERO)
 
+    def positions(self, symbol: str) -> tuple[VenuePosition, ...]:
+        """Legs of a symbol that hold something."""
+        return tuple(
+            VenuePosition(position_side=side, quantity=held, entry_price=self._entries.get((symbol, side), ZERO))
+            for side in PositionSide
+            if (held := self.held(symbol, side))
+        )
+
+    def resting(self, symbol: str) -> tuple[VenueOrder, ...]:
+        """Orders of a symbol that have not ended, as the exchange lists them."""
+        return tuple(_listed(resting) for resting in self.live(symbol))
+
     def fill(self, resting: PaperOrder, price: Decimal, quantity: Decimal, now_ms: int, *, maker: bool) -> list[Report]:
         """Execute a quantity of an order, or as much of it as its leg still holds when it closes.
 
@@ -116,7 +137,12 @@ class Ledger:
             return [self.end(resting, OrderStatus.EXPIRED, now_ms, NOTHING_HELD)]
         trade = self._trades[order.symbol] = self._trades.get(order.symbol, 0) + 1
         with localcontext(MONEY):
-            self._held[leg] = held - executed if resting.closing else held + executed
+            if resting.closing:
+                self._held[leg] = held - executed
+            else:
+                cost = self._entries.get(leg, ZERO) * held + price * executed
+                self._held[leg] = held + executed
+                self._entries[leg] = average(cost, held + executed)
             resting.filled += executed
             fill = FillReported(
                 time_ms=now_ms,
@@ -161,3 +187,18 @@ class Ledger:
         )
         resting.reports.append(report)
         return report
+
+
+def _listed(resting: PaperOrder) -> VenueOrder:
+    order = resting.order
+    return VenueOrder(
+        client_order_id=order.client_order_id,
+        venue_order_id=resting.venue_order_id,
+        side=order.side,
+        position_side=order.position_side,
+        kind=order.kind,
+        quantity=order.quantity,
+        filled=resting.filled,
+        price=order.price,
+        trigger_price=order.trigger_price,
+    )

@@ -7,14 +7,15 @@ import msgspec
 
 from contracts.enums import OrderKind, OrderStatus, PositionSide, Side, TimeInForce
 from shared.errors import Rejected
-from tradeengine.domain.money import MONEY, ZERO
+from tradeengine.domain.money import MONEY, ONE, ZERO
 from tradeengine.domain.orders import ApprovedOrder
 from tradeengine.venue.base import Report
+from tradeengine.venue.paper.trailing import Trail
 
 AT_ONCE = (TimeInForce.IOC, TimeInForce.FOK)
 """Limit orders that fill at the first price that they meet or never."""
 
-_STOPS = (OrderKind.STOP_MARKET, OrderKind.STOP)
+_STOPS = (OrderKind.STOP_MARKET, OrderKind.STOP, OrderKind.TRAILING_STOP_MARKET)
 
 
 class Rank(IntEnum):
@@ -46,6 +47,8 @@ class PaperOrder(msgspec.Struct, eq=False):
         When it arrived, milliseconds since 1970 UTC.
     limit_price, trigger_price
         The order's own, zero where its kind has none.
+    trail
+        Of a trailing stop: what takes the place of a trigger price.
     rank
         Its place among orders that could execute at once; changes when it is triggered.
     triggers_on_rise
@@ -66,6 +69,7 @@ class PaperOrder(msgspec.Struct, eq=False):
     trigger_price: Decimal
     rank: Rank
     triggers_on_rise: bool
+    trail: Trail | None = None
     status: OrderStatus = OrderStatus.OPEN
     filled: Decimal = ZERO
     rested: bool = False
@@ -98,7 +102,26 @@ class PaperOrder(msgspec.Struct, eq=False):
 
     def reached(self, price: Decimal) -> bool:
         """Whether a price triggers the conditional order, the trigger price itself included."""
+        if self.trail is not None:
+            return self.trail.reached(price)
         return price >= self.trigger_price if self.triggers_on_rise else price <= self.trigger_price
+
+    def reached_within(self, high: Decimal, low: Decimal, *, missed: bool) -> Decimal | None:
+        """Price at which the conditional order triggers while the price is everywhere from low to high.
+
+        Parameters
+        ----------
+        missed
+            The order came later than the open of that span.
+        """
+        if self.trail is not None:
+            return self.trail.reached_within(high, low, missed=missed)
+        return self.trigger_price if self.reached(high if self.triggers_on_rise else low) else None
+
+    def see(self, price: Decimal) -> None:
+        """Let a trailing stop follow a price."""
+        if self.trail is not None:
+            self.trail.see(price)
 
     def crossed(self, price: Decimal) -> bool:
         """Whether a price is as good as the limit or better."""
@@ -126,19 +149,22 @@ def accept(order: ApprovedOrder, venue_order_id: str, number: int, placed_ms: in
     Raises
     ------
     Rejected
-        If its quantity is not above zero, or a price that its kind needs is missing or not above zero.
+        If its quantity is not above zero, or what its kind needs is missing or outside its range.
     """
     if not order.quantity > 0:
         raise Rejected(f"order {order.client_order_id}: quantity {order.quantity} is not above zero", code="-4003")
+    trailing = order.kind is OrderKind.TRAILING_STOP_MARKET
+    fixed = order.kind.conditional and not trailing
     return PaperOrder(
         order=order,
         venue_order_id=venue_order_id,
         number=number,
         placed_ms=placed_ms,
         limit_price=_needed(order, "price", order.price) if order.kind.priced else ZERO,
-        trigger_price=_needed(order, "trigger_price", order.trigger_price) if order.kind.conditional else ZERO,
+        trigger_price=_needed(order, "trigger_price", order.trigger_price) if fixed else ZERO,
         rank=_rank(order),
         triggers_on_rise=(order.kind in _STOPS) is (order.side is Side.BUY),
+        trail=_trail(order) if trailing else None,
     )
 
 
@@ -149,6 +175,16 @@ def _rank(order: ApprovedOrder) -> Rank:
     if order.side is order.position_side.opening:
         return Rank.ENTRY
     return Rank.STOP if kind in _STOPS else Rank.TARGET
+
+
+def _trail(order: ApprovedOrder) -> Trail:
+    callback = _needed(order, "callback_pct", order.callback_pct)
+    if callback >= ONE:
+        raise Rejected(
+            f"order {order.client_order_id}: callback_pct {callback} is no fraction such as 0.01", code="-1130"
+        )
+    activation = None if order.trigger_price is None else _needed(order, "trigger_price", order.trigger_price)
+    return Trail(callback=callback, rising=order.side is Side.BUY, activation=activation)
 
 
 def _needed(order: ApprovedOrder, name: str, price: Decimal | None) -> Decimal:

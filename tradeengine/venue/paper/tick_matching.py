@@ -22,10 +22,15 @@ class TickMatcher:
         Most that one price executes of one order, base asset; ``None`` for no limit. A larger order fills over several
         prices.
 
+    Attributes
+    ----------
+    max_age_ms
+        How long a price executes orders that arrive after it; ``None``: until the next.
+
     Raises
     ------
     ConfigError
-        If that is not above zero.
+        If the quantity is not above zero.
     """
 
     def __init__(self, ledger: Ledger, terms: PaperTerms, max_fill_quantity: Decimal | None) -> None:
@@ -34,23 +39,37 @@ class TickMatcher:
         if max_fill_quantity is not None and not max_fill_quantity > 0:
             raise ConfigError(f"greatest fill {max_fill_quantity}: state a quantity above zero, or none for no limit")
         self._max_fill = max_fill_quantity
+        self.max_age_ms: int | None = None
         self._prices: dict[str, Decimal] = {}
+        self._times: dict[str, int] = {}
 
     def last_price(self, symbol: str) -> Decimal | None:
-        """Newest price, ``None`` before the first."""
+        """Newest price, however old; ``None`` before the first."""
         return self._prices.get(symbol)
+
+    def price(self, symbol: str, now_ms: int) -> Decimal | None:
+        """Newest price, ``None`` if there is none or it is too old to trade at."""
+        price = self._prices.get(symbol)
+        if price is None or self.max_age_ms is None:
+            return price
+        return price if now_ms - self._times[symbol] <= self.max_age_ms else None
 
     def tick(self, symbol: str, price: Decimal, now_ms: int) -> list[Report]:
         """Execute what a price calls for, by rank, then by arrival."""
-        self._prices[symbol] = price
+        self._prices[symbol], self._times[symbol] = price, now_ms
+        for resting in self._ledger.live(symbol):
+            resting.see(price)
         due = [resting for resting in self._ledger.live(symbol) if _is_due(resting, price)]
         due.sort(key=lambda resting: (resting.rank, resting.number))
         return [report for resting in due for report in self._meet(resting, price, now_ms)]
 
     def arrived(self, resting: PaperOrder, now_ms: int) -> list[Report]:
         """Execute what an order that has just arrived can have at the newest price, if there is one."""
-        price = self._prices.get(resting.order.symbol)
-        if price is None or not _is_due(resting, price):
+        price = self.price(resting.order.symbol, now_ms)
+        if price is None:
+            return []
+        resting.see(price)
+        if not _is_due(resting, price):
             return []
         return self._meet(resting, price, now_ms)
 

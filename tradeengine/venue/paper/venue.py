@@ -1,14 +1,15 @@
 """The paper exchange as a venue: the matching core behind the Protocol, at the clock's time."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 
-from contracts.enums import PositionSide
+from contracts.enums import PositionSide, Refusal
 from shared.clock import Clock
 from shared.errors import Rejected, RetrySafe
+from tradeengine.domain.inputs import VenueObserved
 from tradeengine.domain.instrument import Instrument
-from tradeengine.domain.orders import ApprovedOrder, LiveOrder
-from tradeengine.venue.base import Report, ReportSink
+from tradeengine.domain.orders import ApprovedOrder, LiveOrder, OrderName
+from tradeengine.venue.base import Report, ReportSink, VenueState
 from tradeengine.venue.paper.book import PaperBook
 from tradeengine.venue.paper.funding import FundingSchedule
 
@@ -32,6 +33,7 @@ class PaperVenue:
 
     name = "paper"
     settle_s = 0.0
+    conditional_limit: int | None = None
 
     def __init__(
         self,
@@ -54,10 +56,15 @@ class PaperVenue:
         orders: Iterable[LiveOrder],
         positions: Mapping[tuple[str, PositionSide], Decimal],
         *,
+        entry_prices: Mapping[tuple[str, PositionSide], Decimal] | None = None,
         prefix: str = "",
     ) -> None:
         """Take over what the books say, before :meth:`open`: see :meth:`.book.PaperBook.restore`."""
-        self._book.restore(orders, positions, prefix=prefix)
+        self._book.restore(orders, positions, entry_prices=entry_prices, prefix=prefix)
+
+    def expire_prices(self, max_age_s: float) -> None:
+        """Let no price hold for longer than that: then there is none, and orders that arrive wait for the next."""
+        self._book.expire_prices(int(max_age_s * 1000))
 
     async def open(self, sink: ReportSink) -> None:
         """Start trading; from now on reports go to the sink, which never blocks."""
@@ -72,8 +79,8 @@ class PaperVenue:
         return tuple(self._instruments.values())
 
     def mark_price(self, symbol: str) -> Decimal | None:
-        """Newest price posted, ``None`` while there is none."""
-        return self._book.last_price(symbol)
+        """Newest price posted, ``None`` while there is none or it no longer holds."""
+        return self._book.fresh_price(symbol, self._clock.now_ms())
 
     async def place(self, order: ApprovedOrder) -> None:
         """Send an order. Its acceptance and its fills arrive at the sink, perhaps before this returns.
@@ -87,10 +94,14 @@ class PaperVenue:
         """
         sink = await self._arrive()
         if order.symbol not in self._instruments:
-            raise Rejected(f"order {order.client_order_id}: {order.symbol} is not traded here", code="-1121")
+            raise Rejected(
+                f"order {order.client_order_id}: {order.symbol} is not traded here",
+                code="-1121",
+                refusal=Refusal.NOT_ALLOWED,
+            )
         _deliver(sink, self._book.place(order, self._clock.now_ms()))
 
-    async def cancel(self, order: ApprovedOrder) -> None:
+    async def cancel(self, order: ApprovedOrder | OrderName) -> None:
         """Ask for the end of an order; its end arrives at the sink. Cancelling what has ended is no error.
 
         Raises
@@ -111,6 +122,40 @@ class PaperVenue:
         """
         await self._arrive()
         return self._book.query(order.client_order_id)
+
+    async def observe(self, last_trades: Mapping[str, str | None]) -> Sequence[VenueObserved]:
+        """What it holds of symbols. Every trade was told when it happened, so the trade ids of the books do not matter.
+
+        Raises
+        ------
+        RetrySafe
+            If the venue is not open when the request arrives.
+        """
+        asked_ms = self._clock.now_ms()
+        await self._arrive()
+        now_ms = self._clock.now_ms()
+        return [
+            VenueObserved(
+                time_ms=now_ms,
+                symbol=symbol,
+                asked_ms=asked_ms,
+                mark_price=self.mark_price(symbol),
+                positions=self._book.positions(symbol),
+                orders=self._book.resting(symbol),
+            )
+            for symbol in last_trades
+        ]
+
+    async def equity(self) -> Decimal | None:
+        """Nothing: the paper account is worth what the books say."""
+        return None
+
+    def state(self) -> VenueState:
+        """It works whenever the process does."""
+        return VenueState()
+
+    def on_gap(self, look: Callable[[], None]) -> None:
+        """Never called: no report is ever missed."""
 
     def post_price(self, symbol: str, price: Decimal) -> None:
         """Trade at a new price. While the venue is closed nobody could hear of it, so nothing happens.
