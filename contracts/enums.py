@@ -143,6 +143,11 @@ class TradingMode(StrEnum):
     TESTNET = "testnet"
     PRODUCTION = "production"
 
+    @property
+    def real(self) -> bool:
+        """Whether orders go to an exchange, be it one without real money."""
+        return self in (TradingMode.TESTNET, TradingMode.PRODUCTION)
+
 
 class Outcome(StrEnum):
     """What became of a signal."""
@@ -263,7 +268,7 @@ class DifferenceKind(StrEnum):
     WRONG_ORDER = "wrong_order"
     """An order rests otherwise than the books have it: another quantity, price or side."""
     ORPHAN_ORDER = "orphan_order"
-    """An order of the engine's own rests that the books know nothing of."""
+    """An order of the engine's own rests that the books count on no more."""
     LOST_ORDER = "lost_order"
     """An order that the books count as resting is not at the exchange."""
 

@@ -27,7 +27,7 @@ from contracts.enums import (
     TimeInForce,
     TriggerDirection,
 )
-from contracts.values import Fraction, Positive, PositiveFraction, Timestamp
+from contracts.values import Fraction, Positive, PositiveFraction, Timestamp, TrailingDistance
 
 MAX_SIGNAL_BYTES = 1_048_576
 """Largest signal that is read, in bytes; the transport's own default limit."""
@@ -57,6 +57,10 @@ CARRIED = (
 """Fields that travel with a signal without deciding anything."""
 
 
+_STOPS = ("trailing_pct", "stop_loss", "stop_loss_pct", "break_even_at_pct")
+"""A trailing stop, and what cannot be given beside it."""
+
+
 class InvalidSignal(ValueError):
     """The bytes are no valid signal; the text says what is wrong where."""
 
@@ -73,6 +77,8 @@ def _describe(schema: dict[str, Any]) -> None:
         "of it: the other sizes and order_type are for openings"
     )
     schema["properties"]["strategy_id"]["not"] = {"const": EXTERNAL}
+    given = {name: {"required": [name], "properties": {name: {"not": {"type": "null"}}}} for name in _STOPS}
+    schema["not"] = {"allOf": [given.pop("trailing_pct"), {"anyOf": list(given.values())}]}
 
 
 def _not_external(strategy_id: str) -> str:
@@ -117,6 +123,8 @@ class Signal(BaseModel):
     take_profit: Positive | None = None
     stop_loss_pct: Fraction | None = None
     take_profit_pct: Fraction | None = None
+    trailing_pct: TrailingDistance | None = None
+    break_even_at_pct: PositiveFraction | None = None
 
     order_type: OrderType = OrderType.MARKET
     time_in_force: TimeInForce = TimeInForce.GTC
@@ -143,6 +151,15 @@ class Signal(BaseModel):
         if not self.signal_id:
             # The model is frozen for its users; here it is still being made.
             self.__dict__["signal_id"] = self._derived_id()
+        return self
+
+    @model_validator(mode="after")
+    def _check_stop(self) -> Self:
+        if self.trailing_pct is None:
+            return self
+        for name in _STOPS[1:]:
+            if getattr(self, name) is not None:
+                raise ValueError(f"trailing_pct and {name} exclude each other: a trailing stop is the stop; give one")
         return self
 
     def _derived_id(self) -> str:

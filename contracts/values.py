@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # The years 2000 to 2099, and a day more on both ends for local times written with an offset.
@@ -22,6 +22,7 @@ _QUANTUM = Decimal(10) ** -MAX_DECIMALS
 _ONE = Decimal(1)
 _WIDE = Context(prec=2 * MAX_DIGITS, rounding=ROUND_HALF_EVEN)
 _POSITIVE_LIMIT = 10**15
+_TRAILING_STEP = Decimal("0.001")
 
 # Python's Decimal also takes underscores, blanks and the digits of other scripts; a wire format should not.
 _DECIMAL_TEXT = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,9})?")
@@ -126,6 +127,31 @@ PositiveFraction = Annotated[
     ),
 ]
 """A finite decimal above 0, at most 1."""
+
+
+def _in_steps(value: Decimal) -> Decimal:
+    if value % _TRAILING_STEP:
+        raise ValueError(f"must be a multiple of {_TRAILING_STEP}, the exchange's step")
+    return value
+
+
+TrailingDistance = Annotated[
+    Decimal,
+    _READ,
+    Field(ge=_TRAILING_STEP, le=Decimal("0.1")),
+    AfterValidator(_in_steps),
+    _AS_TEXT,
+    _schema(
+        r"0\.(00[1-9]|0[1-9][0-9]?|1)0{0,15}|[1-9][eE]-0?3|[1-9](\.[0-9])?[eE]-0?2|1[eE]-0?1",
+        minimum=0.001,
+        maximum=0.1,
+        multipleOf=0.001,
+    ),
+]
+"""Fraction of the price that a stop trails behind it: 0.001 to 0.1 in steps of 0.001.
+
+The exchange counts it in tenths of a percent (Binance docs, New Algo Order, callbackRate).
+"""
 
 
 def parse_timestamp(value: Any) -> datetime:

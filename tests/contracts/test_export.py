@@ -46,6 +46,16 @@ def test_the_export_is_a_command(tmp_path: Path) -> None:
         ({"colour": "red"}, True),
         ({"symbol": "btc"}, False),
         ({"confidence": 1.1}, False),
+        *[({"trailing_pct": step / 1000}, True) for step in range(1, 101)],
+        *[({"trailing_pct": f"{step / 1000}"}, True) for step in range(1, 101)],
+        ({"trailing_pct": 0.0005}, False),
+        ({"trailing_pct": 0.0155}, False),
+        ({"trailing_pct": "0.101"}, False),
+        ({"trailing_pct": 0.02, "stop_loss": None}, True),
+        ({"trailing_pct": None, "stop_loss": 5, "break_even_at_pct": 0.1}, True),
+        ({"trailing_pct": 0.02, "stop_loss": 5}, False),
+        ({"trailing_pct": 0.02, "stop_loss_pct": "0.1"}, False),
+        ({"trailing_pct": 0.02, "break_even_at_pct": 0.1}, False),
     ],
 )
 def test_a_publisher_can_check_signals_with_the_schema(fields: dict[str, object], valid: bool) -> None:

@@ -31,6 +31,7 @@ POSITIVE = (
     "conditional_price",
 )
 FRACTIONS = ("stop_loss_pct", "take_profit_pct")
+TRAILING = ("stop_loss", "stop_loss_pct", "break_even_at_pct")
 
 
 def read(**fields: Any) -> Signal:
@@ -68,6 +69,28 @@ def test_prices_and_quantities_are_exact_and_positive(field: str) -> None:
     for value in ("0", "-1", "1e15", "NaN", "Infinity", "-Infinity", "true", '"NaN"', '"inf"', '""', "[]", "1e-19"):
         with pytest.raises(InvalidSignal):
             Signal.from_json(raw(value, field))
+
+
+def test_a_trailing_stop_follows_in_the_exchanges_steps() -> None:
+    field = "trailing_pct"
+    for text in ("0.001", "0.015", "0.1", "0.1000", "1e-2"):
+        assert getattr(Signal.from_json(raw(text, field)), field) == Decimal(text)
+    for value in ("0", "0.0005", "0.0015", "0.101", "1", "-0.01", "true"):
+        with pytest.raises(InvalidSignal, match=field):
+            Signal.from_json(raw(value, field))
+
+
+def test_a_break_even_asks_for_a_gain() -> None:
+    assert read(break_even_at_pct="0.02").break_even_at_pct == Decimal("0.02")
+    with pytest.raises(InvalidSignal, match="break_even_at_pct"):
+        read(break_even_at_pct="0")
+
+
+@pytest.mark.parametrize("field", TRAILING)
+def test_a_trailing_stop_is_the_only_stop(field: str) -> None:
+    with pytest.raises(InvalidSignal, match=f"trailing_pct and {field} exclude each other"):
+        read(trailing_pct="0.01", **{field: "0.5"})
+    read(trailing_pct="0.01", take_profit="100")
 
 
 @pytest.mark.parametrize("field", FRACTIONS)

@@ -5,6 +5,7 @@ from decimal import Decimal, localcontext
 
 from contracts.enums import OrderPurpose
 from tradeengine.domain.books import Books
+from tradeengine.domain.legs import protected_quantity
 from tradeengine.domain.money import MONEY, ZERO
 from tradeengine.domain.orders import LiveOrder
 from tradeengine.domain.position import Leg, StrategyPosition
@@ -92,26 +93,43 @@ def check_closings(state: ShardState, position: StrategyPosition) -> None:
 
 def check_protection(state: ShardState, position: StrategyPosition) -> None:
     """Whatever is not being closed has the stop and the target that were planned for it."""
-    step = state.instruments[position.symbol]
-    if step.floor_quantity(position.closable) <= 0:
+    instrument = state.instruments[position.symbol]
+    check_replaced(state, position)
+    if instrument.floor_quantity(position.closable) <= 0:
         return
-    if position.refused_ms is not None:
+    if position.waits(OrderPurpose.CLOSE):
         assert state.waits_for_time, "what was refused is forgotten"
         return
-    for purpose, price, order_id in (
-        (OrderPurpose.STOP_LOSS, position.stop_price, position.stop_order_id),
-        (OrderPurpose.TAKE_PROFIT, position.target_price, position.target_order_id),
+    for purpose, price, callback, order_id in (
+        (OrderPurpose.STOP_LOSS, position.stop_price, position.trailing_pct, position.stop_order_id),
+        (OrderPurpose.TAKE_PROFIT, position.target_price, None, position.target_order_id),
     ):
         live = state.orders.get(order_id) if order_id else None
-        if price is None:
+        if price is None and callback is None:
             assert live is None or live.cancelling, f"a {purpose} that nobody wants"
+            continue
+        if position.waits(purpose):
+            assert state.waits_for_time, "what was refused is forgotten"
+            continue
+        if purpose is OrderPurpose.TAKE_PROFIT and position.target_waits:
+            assert position.watch_price is not None, "nobody watches for the market to come nearer"
+            assert live is None or live.cancelling or live.order.trigger_price == price
             continue
         assert live is not None, f"no {purpose} at {price}"
         assert belongs(live, position)
         assert not live.cancelling, f"the {purpose} at {price} is being cancelled"
-        assert (live.order.purpose, live.order.trigger_price) == (purpose, price)
+        order = live.order
+        assert (order.purpose, order.trigger_price, order.callback_pct) == (purpose, price, callback)
         # An order that the venue has ended stays until all its fills are in; its successor is planned then.
-        assert live.status.terminal or live.remaining == step.floor_quantity(position.quantity)
+        assert live.status.terminal or live.remaining == protected_quantity(instrument, position)
+
+
+def check_replaced(state: ShardState, position: StrategyPosition) -> None:
+    """Orders that are to be replaced are alive, protect the position, and are no longer its stop or target."""
+    assert not {position.stop_order_id, position.target_order_id} & set(position.replaced_orders)
+    for live in map(state.orders.__getitem__, position.replaced_orders):
+        assert belongs(live, position)
+        assert live.order.purpose.protective
 
 
 def check_orders(state: ShardState) -> None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from contracts.enums import OrderStatus, PositionSide, Side
+from contracts.enums import OrderKind, OrderStatus, PositionSide, Refusal, Side
 from tests.support.builders import LONG
 from tradeengine.domain import events as ev
 from tradeengine.domain import inputs
@@ -24,6 +24,16 @@ class Resting:
     @property
     def remaining(self) -> Decimal:
         return self.order.quantity - self.executed
+
+
+def check_shape(order: ApprovedOrder) -> None:
+    """Each kind of order carries what the venue asks for, and nothing that it refuses."""
+    trailing = order.kind is OrderKind.TRAILING_STOP_MARKET
+    assert (order.price is not None) == order.kind.priced
+    assert (order.trigger_price is not None) == (order.kind.conditional and not trailing)
+    assert (order.callback_pct is not None) == trailing
+    assert all(price is None or price > 0 for price in (order.price, order.trigger_price))
+    assert order.side is (order.position_side.opening if order.purpose.opening else order.position_side.closing)
 
 
 class ModelVenue:
@@ -53,6 +63,7 @@ class ModelVenue:
             if isinstance(event, ev.OrderPlanned):
                 assert event.order.client_order_id not in self.open, "an order id was used twice"
                 assert event.order.quantity > 0
+                check_shape(event.order)
                 self.open[event.order.client_order_id] = Resting(event.order)
             elif isinstance(event, ev.CancelPlanned) and event.client_order_id in self.open:
                 self.open[event.client_order_id].cancel_asked = True
@@ -111,11 +122,23 @@ class ModelVenue:
             fee_asset="USDT",
         )
 
-    def end(self, order: ApprovedOrder, status: OrderStatus, time_ms: int) -> inputs.OrderReported:
-        """End an order and say so, with what was executed of it."""
+    def end(
+        self,
+        order: ApprovedOrder,
+        status: OrderStatus,
+        time_ms: int,
+        refusal: Refusal | None = None,
+        mark: Decimal | None = None,
+    ) -> inputs.OrderReported:
+        """End an order and say so, with what was executed of it, and of a refused one why and at which mark price."""
         resting = self.open.pop(order.client_order_id)
         return inputs.OrderReported(
-            time_ms=time_ms, client_order_id=order.client_order_id, status=status, executed=resting.executed
+            time_ms=time_ms,
+            client_order_id=order.client_order_id,
+            status=status,
+            executed=resting.executed,
+            refusal=refusal,
+            mark_price=mark,
         )
 
     def book(self, fill: inputs.FillReported) -> None:

@@ -2,12 +2,15 @@
 
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from contracts.enums import PositionSide
-from tests.support.builders import LONG, SHORT, World, of_kind
+from tests.support.builders import LONG, SHORT, World, build, of_kind
 from tradeengine.domain import events as ev
 from tradeengine.domain.funding import funding_amount
+from tradeengine.domain.inputs import FundingSettled
+from tradeengine.domain.state import SETTLEMENT_MS
 
 
 @pytest.mark.parametrize(
@@ -70,3 +73,73 @@ def test_what_a_closed_strategy_paid_stays_with_the_leg() -> None:
     world.fund("0.001", "100")
     world.trade("close", "A", "100")
     assert (world.leg().closed_funding, world.leg().books.funding) == (Decimal("-0.1"), Decimal("-0.2"))
+
+
+# ---------------------------------------------------------------- what the exchange booked
+
+
+def settled(world: World, **fields: object) -> list[ev.AnyEvent]:
+    """Report a settlement of 0.1 % at 100, as the exchange's own list has it."""
+    given = {"symbol": "BTCUSDT", "rate": "0.001", "mark_price": "100", "id": "9689322392"} | fields
+    return world.give(build(FundingSettled, time_ms=world.now, **given))
+
+
+def test_a_settlement_with_a_number_is_booked_once_and_after_a_restart_too() -> None:
+    world = World()
+    world.trade("buy", "A", "100", "1")
+    assert len(settled(world)) == 1
+    world.state = msgspec.json.decode(world.state.canonical(), type=type(world.state))
+    world.now += 7 * 86_400_000
+    assert settled(world) == []
+    (other,) = of_kind(settled(world, symbol="ETHUSDT"), ev.FundingBooked)
+    assert (other.symbol, other.shares) == ("ETHUSDT", ()), "numbers are each symbol's own"
+    assert world.position("A").books.funding == Decimal("-0.1")
+
+
+def test_the_exchanges_figure_is_the_truth_of_the_leg() -> None:
+    world = World()
+    world.trade("buy", "A", "100", "1")
+    world.trade("buy", "B", "100", "2")
+    world.trade("sell", "C", "100", "1")
+    (booked,) = of_kind(settled(world, position_side="LONG", amount="-0.30000001"), ev.FundingBooked)
+    assert (booked.position_side, booked.amount, booked.id) == (LONG, Decimal("-0.30000001"), "9689322392")
+    assert sum(share.amount for share in booked.shares) == booked.amount
+    assert world.position("A").books.funding == pytest.approx(Decimal("-0.1"), abs=Decimal("1e-8"))
+    assert world.leg(SHORT).books.funding == 0
+
+
+def test_one_figure_for_both_legs_falls_by_the_rate_and_the_greater_leg_takes_the_rest() -> None:
+    world = World()
+    world.trade("buy", "A", "100", "3")
+    world.trade("sell", "B", "100", "1")
+    booked = of_kind(settled(world, amount="-0.20000003"), ev.FundingBooked)
+    assert [(b.position_side, b.amount) for b in booked] == [(LONG, Decimal("-0.30000003")), (SHORT, Decimal("0.1"))]
+    assert settled(world, amount="-0.20000003") == []
+
+
+def test_what_was_settled_on_a_leg_that_is_gone_counts_and_is_no_strategys() -> None:
+    world = World()
+    world.trade("buy", "A", "100", "1")
+    world.trade("close", "A", "100")
+    (booked,) = of_kind(settled(world, amount="-0.1"), ev.FundingBooked)
+    assert (booked.amount, booked.shares) == (Decimal("-0.1"), ())
+    assert world.state.totals.funding == Decimal("-0.1")
+    world.trade("buy", "A", "100", "1")
+    assert settled(world, amount="-0.1") == []
+
+
+def test_settlements_are_remembered_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tradeengine.domain.memory.SETTLEMENT_ENTRIES", 5)
+    world = World()
+    for number in range(12):
+        settled(world, id=str(number))
+    assert list(world.state.settlements) == [f"BTCUSDT:{number}" for number in range(7, 12)]
+    world.now += SETTLEMENT_MS + 1
+    settled(world, id="later")
+    assert list(world.state.settlements) == ["BTCUSDT:later"]
+
+
+def test_settlements_without_a_number_are_read_as_before() -> None:
+    old = b'{"input":"funding","time_ms":1,"symbol":"BTCUSDT","rate":"0.001","mark_price":"100"}'
+    given = msgspec.json.decode(old, type=FundingSettled)
+    assert (given.id, given.amount, given.position_side) == (None, None, None)

@@ -10,6 +10,7 @@ from contracts.enums import CloseReason, OrderKind, OrderPurpose, OrderStatus, P
 from tests.domain.invariants import check
 from tests.support.builders import LONG, SHORT, World, instrument, of_kind
 from tradeengine.domain import events as ev
+from tradeengine.domain import inputs
 from tradeengine.domain.books import EMPTY
 from tradeengine.domain.money import MONEY
 from tradeengine.domain.orders import ApprovedOrder
@@ -34,7 +35,8 @@ def world() -> World:
 
 def overdraw(world: World, quantity: str = "2") -> list[ev.AnyEvent]:
     stop = world.resting(STOP, "A")
-    world.fill(world.order("close", "A"), "91")
+    for order_id in world.signal("close", "A").orders:
+        world.fill(world.state.orders[order_id].order, "91")
     return world.fill(stop, "90", quantity)
 
 
@@ -179,15 +181,12 @@ def test_funding_is_shared_by_what_each_holds_or_owes(world: World) -> None:
 
 
 def test_a_debt_above_the_greatest_market_order_is_put_back_in_parts() -> None:
-    world = World(instrument("BTCUSDT", market_max_quantity="1.5"))
-    world.trade("buy", "A", "100", "1", stop_loss="90")
-    world.trade("buy", "A", "100", "1", stop_loss="90")
-    world.trade("buy", "B", "100", "1.5")
-    world.trade("buy", "B", "100", "1.5")
-    stop = world.resting(STOP, "A")
-    for order_id in world.signal("close", "A").orders:
-        world.fill(world.state.orders[order_id].order, "91")
-    world.fill(stop, "90", "2")
+    world = World(instrument("BTCUSDT"))
+    world.trade("buy", "A", "100", "2", stop_loss="90")
+    world.trade("buy", "B", "100", "3")
+    smaller = (instrument("BTCUSDT", market_max_quantity="1.5"),)
+    world.give(inputs.InstrumentsChanged(time_ms=world.now, instruments=smaller))
+    overdraw(world)
     parts = [live.order for live in world.live(RESTORE)]
     assert [part.quantity for part in parts] == [Decimal("1.5"), Decimal("0.5")]
     for part in parts:

@@ -216,6 +216,7 @@ def test_a_stop_that_cannot_rest_closes_the_position() -> None:
     world = protected(stop_loss_pct="0.1", take_profit_pct="0.1")
     events = world.report(world.resting(STOP), OrderStatus.REJECTED, reason="would trigger at once")
     assert shape(events) == ["plan flatten 1 @ None"]
+    assert [(alert.name, alert.severity) for alert in of_kind(events, ev.AlertRaised)] == [("stop_refused", "critical")]
     target = world.resting(TARGET)
     assert shape(world.fill(world.resting(FLATTEN), "95")) == [f"cancel {target.client_order_id} position closed"]
 
@@ -224,7 +225,7 @@ def test_what_is_refused_twice_is_tried_again_after_a_pause_and_not_before() -> 
     world = protected(stop_loss_pct="0.1")
     world.report(world.resting(STOP), OrderStatus.REJECTED)
     for _ in range(3):
-        assert world.report(world.resting(FLATTEN), OrderStatus.REJECTED)[1:] == []
+        assert shape(world.report(world.resting(FLATTEN), OrderStatus.REJECTED)) == []
         assert world.state.waits_for_time
         assert world.pass_time(RETRY_MS - 10) == []
         assert shape(world.pass_time(RETRY_MS)) == ["plan flatten 1 @ None"]
@@ -234,14 +235,14 @@ def test_what_is_refused_twice_is_tried_again_after_a_pause_and_not_before() -> 
 
 def test_a_stop_that_expires_as_soon_as_it_is_placed_is_not_placed_again_at_once() -> None:
     world = protected(stop_loss_pct="0.1")
-    assert world.report(world.resting(STOP), OrderStatus.EXPIRED)[1:] == []
+    assert shape(world.report(world.resting(STOP), OrderStatus.EXPIRED)) == []
     check(world.state)
     assert shape(world.pass_time(RETRY_MS)) == ["plan stop_loss 1 @ 90"]
 
 
 def test_a_target_that_is_refused_closes_nothing_and_is_tried_again() -> None:
     world = protected(stop_loss_pct="0.1", take_profit_pct="0.1")
-    assert world.report(world.resting(TARGET), OrderStatus.REJECTED)[1:] == []
+    assert shape(world.report(world.resting(TARGET), OrderStatus.REJECTED)) == []
     assert world.resting(STOP).quantity == 1
     world.pass_time(RETRY_MS)
     assert world.resting(TARGET).quantity == 1
@@ -253,12 +254,62 @@ def test_a_short_that_wants_to_double_its_stake_has_no_target() -> None:
     assert [live.order.purpose for live in world.live()] == [STOP]
 
 
-def test_a_position_above_the_greatest_order_is_flattened_in_parts() -> None:
+def test_a_protected_position_never_grows_beyond_what_one_stop_can_close() -> None:
+    world = World(instrument(market_max_quantity="10"))
+    world.trade("buy", "A", "100", "6", stop_loss="90")
+    world.order("buy", "A", order_type="limit", price="99", quantity="2")
+    assert world.signal("buy", "A", quantity="2.1", signal_id="more").reason == "above_max_quantity"
+    assert world.signal("buy", "A", quantity="2", signal_id="fits").outcome == "accepted"
+    assert world.signal("buy", "B", quantity="10", stop_loss="90", mark="100").outcome == "accepted"
+
+
+def test_what_one_order_cannot_close_is_protected_as_far_as_it_can_be_and_told() -> None:
     world = World(instrument(market_max_quantity="10"))
     for _ in range(3):
-        world.trade("buy", "A", "100", "8", stop_loss="90")
-    world.report(world.resting(STOP), OrderStatus.REJECTED)
-    assert [live.order.quantity for live in world.live(FLATTEN)] == [10, 10, 4]
+        world.trade("buy", "A", "100", "8")
+    world.configure(stop_loss_pct="0.1")
+    events = world.fill(world.order("close", "A", quantity="1"), "100")
+    assert world.resting(STOP).quantity == 10
+    assert [alert.name for alert in of_kind(events, ev.AlertRaised)] == ["stop_partial"]
+    check(world.state)
+    world.refuse(world.resting(STOP))
+    assert [live.order.quantity for live in world.live(FLATTEN)] == [10, 10, 3]
+
+
+def test_a_stop_that_rests_leaves_only_when_its_replacement_rests() -> None:
+    world = protected(stop_loss_pct="0.1")
+    old = world.resting(STOP)
+    world.take(old)
+    assert shape(world.trade("buy", "A", "110", "1")) == ["plan stop_loss 2 @ 94.5"]
+    new = max((live.order for live in world.live(STOP)), key=lambda order: order.quantity)
+    check(world.state)
+    assert shape(world.take(new)) == [f"cancel {old.client_order_id} replaced"]
+    world.honour_cancels()
+    assert world.resting(STOP) == new
+
+
+def test_a_replacement_that_is_refused_leaves_the_old_stop_in_force() -> None:
+    world = protected(quantity="3", stop_loss_pct="0.1", take_profit_pct="0.1")
+    old = world.resting(STOP)
+    world.take(old)
+    world.fill(world.resting(TARGET), "110", "1")
+    (new,) = [live.order for live in world.live(STOP) if live.order.quantity == 2]
+    assert shape(world.refuse(new, "other")) == [], "what rests covers what is held"
+    assert world.resting(STOP) == old
+    check(world.state)
+    assert shape(world.pass_time(RETRY_MS)) == ["plan stop_loss 2 @ 90"]
+
+
+def test_a_replacement_that_is_refused_where_the_old_stop_is_too_small_closes_the_position() -> None:
+    world = protected(stop_loss_pct="0.1")
+    world.take(world.resting(STOP))
+    world.trade("buy", "A", "100", "1")
+    (new,) = [live.order for live in world.live(STOP) if live.order.quantity == 2]
+    assert shape(world.refuse(new, "other")) == ["plan flatten 2 @ None"]
+    events = world.fill(world.resting(FLATTEN), "99")
+    assert len(of_kind(events, ev.CancelPlanned)) == 1
+    world.honour_cancels()
+    assert (world.state.legs, world.state.orders) == ({}, {})
 
 
 @pytest.mark.parametrize(

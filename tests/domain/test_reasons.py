@@ -6,6 +6,7 @@ import pytest
 
 from contracts.enums import Reason
 from tests.support.builders import T0, World, instrument
+from tradeengine.domain import inputs
 from tradeengine.domain.events import SignalDecided
 
 # Given by the shard's loop, where a decision itself failed.
@@ -44,6 +45,12 @@ def overdrawn() -> SignalDecided:
     for order, price in zip(both, ("90", "110"), strict=True):
         world.fill(order, price)
     return world.signal("buy", "A", quantity="1")
+
+
+def halted() -> SignalDecided:
+    world = World()
+    world.give(inputs.SymbolCommanded(time_ms=world.now, symbol="BTCUSDT", halted=True, why="an operator looks at it"))
+    return world.signal(quantity="1")
 
 
 REACHED: dict[Reason, tuple[str, Callable[[], SignalDecided]]] = {
@@ -102,6 +109,18 @@ REACHED: dict[Reason, tuple[str, Callable[[], SignalDecided]]] = {
     ),
     Reason.DAILY_LOSS_LIMIT: ("risk", lambda: World(max_daily_loss_usd="10").signal(quantity="1", day_pnl="-10")),
     Reason.DRAWDOWN_LIMIT: ("risk", drawn_down),
+    Reason.PROTECTION_LIMIT: (
+        "risk",
+        lambda: World().signal(quantity="1", stop_loss_pct="0.1", conditional_orders=195, conditional_limit=200),
+    ),
+    Reason.STOP_OUT_OF_BAND: (
+        "risk",
+        lambda: World(
+            instrument(percent_up="1.05", percent_down="0.95"), min_stop_distance_pct="0.06", stop_loss_pct="0.1"
+        ).signal(quantity="1"),
+    ),
+    Reason.STOP_TOO_FAR: ("risk", lambda: World(max_stop_distance_pct="0.2").signal(quantity="1", stop_loss_pct="0.3")),
+    Reason.SYMBOL_HALTED: ("validation", halted),
 }
 
 

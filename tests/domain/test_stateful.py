@@ -1,6 +1,7 @@
 """Whatever happens in whatever order: the books add up, nobody's share is touched, and replay is identical."""
 
 from decimal import Decimal, localcontext
+from typing import NamedTuple
 
 import msgspec
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from contracts.enums import OrderPurpose, OrderStatus, PositionSide
+from contracts.enums import OrderPurpose, OrderStatus, PositionSide, Refusal
 from contracts.signal import EXTERNAL
 from tests.domain.invariants import check
 from tests.domain.model_venue import ModelVenue
@@ -18,13 +19,14 @@ from tradeengine.domain import inputs
 from tradeengine.domain.config import TradingConfig
 from tradeengine.domain.decide import restore, step
 from tradeengine.domain.money import MONEY, ZERO
-from tradeengine.domain.retry import RETRY_MS
+from tradeengine.domain.orders import ApprovedOrder
+from tradeengine.domain.patience import MAX_SAME, ROUND_MS
 from tradeengine.domain.state import ShardState
 
 STRATEGIES = ("A", "B", "C")
 SYMBOLS = ("BTCUSDT", "DOGEUSDT")
 INSTRUMENTS = (
-    instrument("BTCUSDT", "0.1", "0.001", min_notional="5"),
+    instrument("BTCUSDT", "0.1", "0.001", min_notional="5", percent_up="1.02", percent_down="0.98"),
     instrument("DOGEUSDT", "0.00001", "1", market_max_quantity="40"),
 )
 STEP = {rules.symbol: rules.step_size for rules in INSTRUMENTS}
@@ -39,12 +41,18 @@ CONFIGS: tuple[dict[str, object], ...] = (
     {"max_accumulations": 1, "cooldown_ms": 2_000, "stop_loss_pct": "0.02"},
     {"position_mode": "one-way", "opposite_direction": "flip", "stop_loss_pct": "0.02"},
     {"position_mode": "one-way", "opposite_direction": "reduce", "take_profit_pct": "0.02"},
+    {"stop_loss_pct": "0.02", "take_profit_pct": "0.03", "unprotected": "hold"},
+    {"stop_loss_pct": "0.01", "crossed_stop": "reprice", "min_stop_distance_pct": "0.002"},
 )
 PROTECTIONS: tuple[dict[str, str], ...] = (
     {},
     {"stop_loss_pct": "0.01"},
     {"stop_loss_pct": "0.02", "take_profit_pct": "0.02"},
     {"take_profit_pct": "0.005"},
+    {"trailing_pct": "0.01"},
+    {"trailing_pct": "0.005", "take_profit_pct": "0.04"},
+    {"stop_loss_pct": "0.02", "break_even_at_pct": "0.004"},
+    {"break_even_at_pct": "0.01", "take_profit_pct": "0.03"},
 )
 ENTRIES: tuple[dict[str, object], ...] = (
     {},
@@ -67,6 +75,17 @@ a_trade = st.tuples(an_opening, a_strategy, a_symbol, some_steps, a_price)
 a_fee = st.sampled_from(("0", "0.0123", "0.000000007", "-0.001"))
 
 Trade = tuple[str, str, str, int, int]
+Placement = tuple[Decimal, Decimal | None, Decimal | None]
+"""Quantity, trigger price and callback of a stop or target."""
+
+
+class RefusedForm(NamedTuple):
+    """A stop or target that the venue refused, and when."""
+
+    form: Placement
+    refusal: Refusal | None
+    ms: int
+
 
 _encode = msgspec.json.Encoder().encode
 _input = msgspec.json.Decoder(inputs.AnyInput)
@@ -96,6 +115,7 @@ class Shard(RuleBasedStateMachine):
         self.outcomes: dict[str, str] = {}
         self.steps = 0
         self.mixed = False
+        self.same: dict[tuple[str, OrderPurpose], list[RefusedForm]] = {}
         self.give(inputs.JournalOpened(time_ms=self.now, journal_id="j"))
         self.give(inputs.InstrumentsChanged(time_ms=self.now, instruments=INSTRUMENTS))
         self.give(inputs.ConfigChanged(time_ms=self.now, config=build(TradingConfig, **config)))
@@ -183,7 +203,7 @@ class Shard(RuleBasedStateMachine):
 
     def deliver(self, fill: inputs.FillReported) -> None:
         """Report an execution, and hold the shares against what everybody held before."""
-        live = self.state.orders.get(fill.client_order_id)
+        live = self.state.orders.get(fill.client_order_id) or self.state.ended.get(fill.client_order_id)
         owner = live.order.strategy_id if live else EXTERNAL
         before = self.holdings(fill)
         given = msgspec.structs.replace(fill, time_ms=self.now)
@@ -262,17 +282,75 @@ class Shard(RuleBasedStateMachine):
     def report_order(self, choice: int, status: OrderStatus) -> None:
         resting = list(self.venue.open.values())[choice % len(self.venue.open)]
         if status is OrderStatus.OPEN:
-            order_id = resting.order.client_order_id
-            self.give(inputs.OrderReported(time_ms=self.now, client_order_id=order_id, status=status))
+            self.open_at_venue(resting.order)
         else:
             self.give(self.venue.end(resting.order, status, self.now))
 
     @precondition(lambda self: self.venue.open)
-    @rule(choice=a_choice)
-    def reject_order(self, choice: int) -> None:
+    @rule(choice=a_choice, refusal=st.sampled_from((None, *Refusal)), mark=st.one_of(st.none(), a_price))
+    def reject_order(self, choice: int, refusal: Refusal | None, mark: int | None) -> None:
         resting = list(self.venue.open.values())[choice % len(self.venue.open)]
         if not resting.executed:
-            self.give(self.venue.end(resting.order, OrderStatus.REJECTED, self.now))
+            self.refuse(resting.order, refusal, mark)
+
+    @precondition(lambda self: any(resting.order.purpose.protective for resting in self.venue.open.values()))
+    @rule(choice=a_choice, refusal=st.sampled_from(Refusal), mark=st.one_of(st.none(), a_price))
+    def refuse_a_leg_for_good(self, choice: int, refusal: Refusal, mark: int | None) -> None:
+        """Whatever is placed for one position's stop or target is refused, for as long as it is placed at once."""
+        legs = [resting.order for resting in self.venue.open.values() if resting.order.purpose.protective]
+        chosen = legs[choice % len(legs)]
+        for _ in range(20):
+            placed = [
+                resting
+                for resting in self.venue.open.values()
+                if (resting.order.position_id, resting.order.purpose) == (chosen.position_id, chosen.purpose)
+            ]
+            if not placed:
+                return
+            if placed[-1].executed:
+                return
+            self.refuse(placed[-1].order, refusal, mark)
+        raise AssertionError("refusals without an end")
+
+    def refuse(self, order: ApprovedOrder, refusal: Refusal | None, mark: int | None) -> None:
+        price = None if mark is None else at(order.symbol, mark)
+        live = self.state.orders[order.client_order_id]
+        # One that had been taken, or was to be cancelled, is no placement that was refused.
+        counts = order.purpose.protective and live.status is OrderStatus.PLANNED and not live.cancelling
+        self.give(self.venue.end(order, OrderStatus.REJECTED, self.now, refusal, price))
+        if counts and order.position_id is not None:
+            placement = (order.quantity, order.trigger_price, order.callback_pct)
+            refused = self.same.setdefault((order.position_id, order.purpose), [])
+            if refused and refused[-1].form != placement:
+                refused.clear()
+            if len(refused) >= MAX_SAME and refused[-1].refusal is not Refusal.TOO_MANY_ORDERS:
+                assert order.planned_ms - refused[-1].ms >= ROUND_MS, "the same was refused too often"
+            refused.append(RefusedForm(placement, refusal, self.now))
+
+    @precondition(lambda self: self.state.price_watches)
+    @rule(choice=a_choice, beyond=st.sampled_from((0, 1, 40)))
+    def come_to_a_price(self, choice: int, beyond: int) -> None:
+        """The mark price comes to a level that a position waits for, or jumps over it."""
+        watches = self.state.price_watches
+        symbol = list(watches)[choice % len(watches)]
+        above, below = watches[symbol]
+        unit = CENTRE[symbol] / 1000
+        price = above + beyond * unit if above is not None else (below or ZERO) - beyond * unit
+        self.give(inputs.PriceReached(time_ms=self.now, symbol=symbol, price=price))
+        after = self.state.price_watches.get(symbol)
+        assert after is None or not after.reached(price), "it would be told at every price"
+
+    def open_at_venue(self, order: ApprovedOrder) -> None:
+        order_id = order.client_order_id
+        self.give(inputs.OrderReported(time_ms=self.now, client_order_id=order_id, status=OrderStatus.OPEN))
+        if order.position_id is not None:
+            self.same.pop((order.position_id, order.purpose), None)
+
+    @rule()
+    def all_rest(self) -> None:
+        """Every order that was sent rests: what a stop or target replaced may leave."""
+        for resting in list(self.venue.open.values()):
+            self.open_at_venue(resting.order)
 
     @rule()
     def honour_cancels(self) -> None:
@@ -315,7 +393,7 @@ class Shard(RuleBasedStateMachine):
             self.deliver(self.venue.late.pop())
         self.honour_cancels()
         for _ in [position for leg in self.state.legs.values() for position in leg.strategies]:
-            self.pass_time(2 * RETRY_MS)
+            self.pass_time(ROUND_MS + 1)
         engaged = [(live.order.strategy_id, live.order.symbol) for live in self.state.orders.values()]
         engaged += [(p.strategy_id, p.symbol) for leg in self.state.legs.values() for p in leg.strategies.values()]
         for strategy, symbol in dict.fromkeys(engaged):

@@ -14,6 +14,7 @@ from tests.projection.tables import dump, read_model, rows_of
 from tests.support.records import T0, Move, RecordedWorld, play, signal_records
 from tradeengine.domain.events import OrderFilled
 from tradeengine.journal.record import Record, encode
+from tradeengine.projection.sqlite import SCHEMA_VERSION
 
 ROOT = Path(__file__).resolve().parents[2]
 KILLS = 8
@@ -170,7 +171,8 @@ async def test_a_newer_schema_is_a_configuration_error(tmp_path: Path) -> None:
         connection.execute("UPDATE schema_version SET version = 99")
     connection.close()
 
-    with pytest.raises(ConfigError, match=r"schema is version 99, this engine knows 1.*move the file away"):
+    known = rf"schema is version 99, this engine knows {SCHEMA_VERSION}.*move the file away"
+    with pytest.raises(ConfigError, match=known):
         await read_model(tmp_path).open()
 
 

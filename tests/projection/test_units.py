@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from contracts.enums import CloseReason, PositionSide
 from shared.clock import ManualClock
+from tests.support.builders import LONG
 from tests.support.records import T0, RecordedWorld, signal_records
+from tradeengine.domain.inputs import VenueObserved, VenuePosition
 from tradeengine.domain.money import MONEY, plain
 from tradeengine.projection.batch import Batch
 from tradeengine.projection.changes import Amend, CloseContributions, Key, Patch, Put, Reference
@@ -157,6 +159,10 @@ def test_changes_name_only_known_tables_and_columns() -> None:
     world.trade("close", "A", "110")
     world.signal("hold", "A", signal_id="h")
     world.signal("hold", "A", signal_id="h")
+    world.foreign("BUY", LONG, "1", "100")
+    world.give(VenueObserved(time_ms=world.now, symbol="BTCUSDT", asked_ms=world.now))
+    position = VenuePosition(position_side=LONG, quantity=D(-1))
+    world.give(VenueObserved(time_ms=world.now, symbol="BTCUSDT", asked_ms=world.now, positions=(position,)))
     touched = set()
     for change in changes_of(world.cut(), "paper"):
         if isinstance(change, CloseContributions):

@@ -4,7 +4,16 @@ from decimal import Decimal
 
 import msgspec
 
-from contracts.enums import OppositeDirectionPolicy, PositionMode, SameDirectionPolicy, StrategyMode, Strength
+from contracts.enums import (
+    CrossedStopPolicy,
+    DifferencePolicy,
+    OppositeDirectionPolicy,
+    PositionMode,
+    SameDirectionPolicy,
+    StrategyMode,
+    Strength,
+    UnprotectedPolicy,
+)
 
 MODE_WEIGHT = {
     StrategyMode.DETERMINISTIC: Decimal("1.0"),
@@ -47,6 +56,14 @@ class TradingConfig(msgspec.Struct, frozen=True, kw_only=True):
         Distances (fractions of the fill price) for signals that bring none.
     min_stop_distance_pct
         A stop nearer than this (fraction of the fill price) is moved out to it.
+    max_stop_distance_pct
+        An opening whose stop lies farther than this (fraction of the price) is refused.
+    crossed_stop, unprotected
+        What becomes of a position whose stop the market has crossed, or the venue refuses otherwise.
+    difference_policy
+        What becomes of a difference between books and exchange.
+    conditional_reserve
+        Conditional orders of the account that openings leave free, so that stops can be replaced.
     order_size_pct, order_size_quote
         Size of an order whose signal brings none: fraction of equity, or quote currency.
     """
@@ -68,6 +85,11 @@ class TradingConfig(msgspec.Struct, frozen=True, kw_only=True):
     stop_loss_pct: Decimal | None = None
     take_profit_pct: Decimal | None = None
     min_stop_distance_pct: Decimal = Decimal(0)
+    max_stop_distance_pct: Decimal | None = None
+    crossed_stop: CrossedStopPolicy = CrossedStopPolicy.CLOSE
+    unprotected: UnprotectedPolicy = UnprotectedPolicy.FLATTEN
+    conditional_reserve: int = 10
+    difference_policy: DifferencePolicy = DifferencePolicy.REPAIR
     order_size_pct: Decimal | None = None
     order_size_quote: Decimal | None = None
 

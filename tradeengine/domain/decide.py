@@ -4,20 +4,26 @@ from collections.abc import Callable, Iterable, Iterator
 from decimal import localcontext
 from typing import Any
 
-from contracts.enums import OrderPurpose, OrderStatus
+from contracts.enums import OrderPurpose, OrderStatus, Refusal
 from tradeengine.domain import events as ev
 from tradeengine.domain import inputs
 from tradeengine.domain.evolve import evolve
 from tradeengine.domain.exits import plan_rest
 from tradeengine.domain.fills import decide_fill
 from tradeengine.domain.funding import decide_funding
+from tradeengine.domain.halts import decide_command
+from tradeengine.domain.legs import settle
 from tradeengine.domain.money import MONEY, ZERO
-from tradeengine.domain.overdraft import put_back
+from tradeengine.domain.orders import LiveOrder
+from tradeengine.domain.overdraft import put_back, told
 from tradeengine.domain.position import leg_key
-from tradeengine.domain.protection import flatten, plan
+from tradeengine.domain.protection import plan
+from tradeengine.domain.reconcile import decide_observed
+from tradeengine.domain.refusals import answer
 from tradeengine.domain.retry import try_again
 from tradeengine.domain.signals import decide_signal
 from tradeengine.domain.state import ShardState
+from tradeengine.domain.watches import decide_price
 
 EXPIRED = "expired"
 
@@ -63,6 +69,10 @@ def react(state: ShardState, event: ev.AnyEvent) -> Iterator[ev.AnyEvent]:
     """Events that an applied event calls for: protection that follows what is held now."""
     if isinstance(event, ev.OrderEnded):
         yield from _after_end(state, event)
+    elif isinstance(event, ev.OrderOpened):
+        yield from _settled(state, event)
+    elif isinstance(event, ev.OrderAmended):
+        yield from _after_amendment(state, event)
     elif isinstance(event, ev.OrderFilled):
         for share in event.shares:
             if not share.after.quantity:
@@ -70,12 +80,14 @@ def react(state: ShardState, event: ev.AnyEvent) -> Iterator[ev.AnyEvent]:
             leg = state.legs[leg_key(event.symbol, event.position_side)]
             position = leg.strategies[share.strategy_id]
             if share.after.quantity < ZERO:
+                if not event.opening:
+                    yield told(position, event.time_ms)
                 yield from put_back(state, leg, position, event.time_ms)
             else:
                 yield from plan_rest(state, position, event.time_ms)
                 # A closing fill may be the stop itself, at work behind its trigger: that is no reason to close again.
-                traded_at = event.price if event.opening else None
-                yield from plan(state, position, event.time_ms, traded_at)
+                near = None if event.reconciled else event.price
+                yield from plan(state, position, event.time_ms, near if event.opening else None, near=near)
         if event.opening:
             yield from _unlock(state, event)
 
@@ -84,31 +96,55 @@ def _unlock(state: ShardState, event: ev.OrderFilled) -> Iterator[ev.AnyEvent]:
     """The leg has grown: what was refused to those on it, because too little was there, may be possible now."""
     leg = state.leg(event.symbol, event.position_side)
     for position in tuple(leg.strategies.values()) if leg else ():
-        if position.refused_ms is not None and position.quantity > ZERO:
+        found = {need for need, refused in position.refused.items() if refused.waiting and refused.wants_position}
+        if not found or position.quantity <= ZERO:
+            continue
+        if OrderPurpose.CLOSE in found:
             yield from plan_rest(state, position, event.time_ms)
-            yield from plan(state, position, event.time_ms)
+        yield from plan(state, position, event.time_ms, near=event.price, again=True)
+
+
+def _settled(state: ShardState, event: ev.OrderOpened) -> Iterator[ev.AnyEvent]:
+    """A stop or target rests: those that it was to replace may leave."""
+    order = state.orders[event.client_order_id].order
+    leg = state.leg(order.symbol, order.position_side)
+    position = leg.strategies.get(order.strategy_id) if leg else None
+    if position is not None and order.purpose.protective:
+        yield from settle(state, position, event.client_order_id, event.time_ms)
+
+
+def _after_amendment(state: ShardState, event: ev.OrderAmended) -> Iterator[ev.AnyEvent]:
+    """A stop or target rests otherwise than it was planned: the right one is placed, then this one cancelled."""
+    order = state.orders[event.client_order_id].order
+    leg = state.leg(order.symbol, order.position_side)
+    position = leg.strategies.get(order.strategy_id) if leg else None
+    if position is not None and order.purpose.protective:
+        yield from plan(state, position, event.time_ms)
 
 
 def _after_end(state: ShardState, event: ev.OrderEnded) -> Iterator[ev.AnyEvent]:
-    """An order that reduces a position ended without our asking: what is still held must not stay naked."""
+    """An order that a position needs ended without our asking: what is still held must not stay naked."""
     leg = state.leg(event.symbol, event.position_side)
     position = leg.strategies.get(event.strategy_id) if leg else None
-    if event.purpose.opening or position is None:
+    if event.purpose is OrderPurpose.OPEN or leg is None or position is None:
         return
-    if not event.purpose.protective:
-        if event.wanted or event.unfilled > position.quantity:
-            # It asked for more than there is; asking for less is not asking again.
-            yield from plan_rest(state, position, event.time_ms)
-        if event.purpose is OrderPurpose.CLOSE:
-            yield from plan(state, position, event.time_ms)
-    elif event.refused and event.purpose is OrderPurpose.STOP_LOSS and event.status is OrderStatus.REJECTED:
-        yield from flatten(state, position, event.time_ms)
-    elif not event.refused and not event.wanted:
+    closing = not (event.purpose.opening or event.purpose.protective)
+    if closing and (event.wanted or event.unfilled > position.quantity):
+        # It asked for more than there is; asking for less is not asking again.
+        yield from plan_rest(state, position, event.time_ms)
+    elif event.refused:
+        yield from answer(state, leg, position, event)
+    elif event.purpose.protective and not event.wanted:
+        yield from plan(state, position, event.time_ms)
+    if event.purpose is OrderPurpose.CLOSE:
         yield from plan(state, position, event.time_ms)
 
 
 def _journal(state: ShardState, given: inputs.JournalOpened) -> list[ev.AnyEvent]:
-    return [ev.JournalNamed(time_ms=given.time_ms, journal_id=given.journal_id, shards=given.shards)]
+    named = ev.JournalNamed(
+        time_ms=given.time_ms, journal_id=given.journal_id, shards=given.shards, venue=given.venue
+    )
+    return [named]
 
 
 def _config(state: ShardState, given: inputs.ConfigChanged) -> list[ev.AnyEvent]:
@@ -157,8 +193,16 @@ def _order(state: ShardState, given: inputs.OrderReported) -> list[ev.AnyEvent]:
         executed=executed,
         unfilled=live.order.quantity - max(executed or ZERO, live.filled),
         lived_ms=given.time_ms - live.order.planned_ms,
+        refusal=_refusal(live, given),
+        mark_price=given.mark_price,
     )
     return [ended]
+
+
+def _refusal(live: LiveOrder, given: inputs.OrderReported) -> Refusal | None:
+    """Why an order was refused; one that waited for its trigger and was refused then has the market beyond it."""
+    rested = given.status is OrderStatus.REJECTED and live.status is OrderStatus.OPEN and live.order.kind.conditional
+    return Refusal.WOULD_TRIGGER if rested and given.refusal in (None, Refusal.OTHER) else given.refusal
 
 
 def _time(state: ShardState, given: inputs.TimeAdvanced) -> list[ev.AnyEvent]:
@@ -179,5 +223,8 @@ _DECIDE: dict[type, Callable[[ShardState, Any], list[ev.AnyEvent]]] = {
     inputs.OrderReported: _order,
     inputs.FillReported: decide_fill,
     inputs.FundingSettled: decide_funding,
+    inputs.VenueObserved: decide_observed,
+    inputs.SymbolCommanded: decide_command,
+    inputs.PriceReached: decide_price,
     inputs.TimeAdvanced: _time,
 }

@@ -21,9 +21,12 @@ from contracts.enums import (
 )
 from tradeengine.domain.books import Books
 from tradeengine.domain.config import TradingConfig
+from tradeengine.domain.inputs import VenueOrder
 from tradeengine.domain.instrument import Instrument
 from tradeengine.domain.money import ZERO
 from tradeengine.domain.orders import ApprovedOrder
+
+_LASTING = frozenset({DifferenceAction.HALTED, DifferenceAction.ASKED, DifferenceAction.CANCELLED})
 
 CLOSED_BY_SIGNAL = "closed by signal"
 """Why an entry under way is cancelled when its strategy asks to be out."""
@@ -40,10 +43,11 @@ class Event(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=T
 
 
 class JournalNamed(Event, frozen=True, tag="journal_named"):
-    """The journal got its name and its number of shards."""
+    """The journal got its name, its number of shards and its venue."""
 
     journal_id: str
     shards: int = 1
+    venue: str = "paper"
 
 
 class ConfigSet(Event, frozen=True, tag="config_set"):
@@ -102,6 +106,36 @@ class OrderOpened(Event, frozen=True, tag="opened"):
     venue_order_id: str | None = None
 
 
+class OrderAmended(Event, frozen=True, tag="amended"):
+    """An order rests otherwise than it was planned, and the books take over how: ``None`` is as it was.
+
+    Parameters
+    ----------
+    quantity, remaining
+        Asked for in all, and what of it can still fill, base asset.
+    """
+
+    client_order_id: str
+    quantity: Decimal
+    remaining: Decimal
+    price: Decimal | None = None
+    trigger_price: Decimal | None = None
+
+
+class QueryPlanned(Event, frozen=True, tag="query_planned"):
+    """The venue is to be asked what became of an order; what it answers comes as reports."""
+
+    client_order_id: str
+    why: str
+
+
+class OrphanCancelPlanned(Event, frozen=True, tag="orphan_cancel_planned"):
+    """An order that rests, is the engine's own, and that the books count on no more is to be cancelled."""
+
+    symbol: str
+    order: VenueOrder
+
+
 class CancelPlanned(Event, frozen=True, tag="cancel_planned"):
     """An order is to be cancelled."""
 
@@ -122,6 +156,8 @@ class OrderEnded(Event, frozen=True, tag="ended"):
         Quantity that it did not execute.
     lived_ms
         Milliseconds from its planning to its end.
+    refusal, mark_price
+        Of a refused order: why, and where the market stood.
     """
 
     client_order_id: str
@@ -136,6 +172,7 @@ class OrderEnded(Event, frozen=True, tag="ended"):
     unfilled: Decimal = ZERO
     lived_ms: int = 0
     refusal: Refusal | None = None
+    mark_price: Decimal | None = None
 
     @property
     def refused(self) -> bool:
@@ -199,6 +236,8 @@ class OrderFilled(Event, frozen=True, tag="filled"):
         Quantity of the order that can still fill; zero for orders that are not ours.
     sequence
         Number of the fill on this exchange position, 1 for the first.
+    reconciled
+        Whether no trade stands behind it: the exchange holds otherwise than the books did.
     """
 
     client_order_id: str
@@ -219,6 +258,7 @@ class OrderFilled(Event, frozen=True, tag="filled"):
     sequence: int
     shares: tuple[FillShare, ...]
     realized: Decimal = ZERO
+    reconciled: bool = False
 
 
 class FillIgnored(Event, frozen=True, tag="fill_ignored"):
@@ -235,8 +275,20 @@ class ProtectionPlanned(Event, frozen=True, tag="protection_planned"):
 
     Parameters
     ----------
+    trailing_pct
+        Fraction by which the stop follows the market, in place of ``stop_price``.
     widened
         Whether the stop was moved out to the least distance.
+    clamped
+        Whether the stop was moved into the exchange's band, away from ``wanted_stop``.
+    target_waits
+        Whether the target lies outside the band, and rests only once the market has come nearer.
+    secured
+        Price that the stop never falls behind again: it has been moved to break even.
+    repriced
+        Stop that took the place of one that the market had crossed.
+    watch_price
+        Mark price at which something is to be done about stop or target.
     """
 
     position_id: str
@@ -247,6 +299,13 @@ class ProtectionPlanned(Event, frozen=True, tag="protection_planned"):
     stop_price: Decimal | None = None
     target_price: Decimal | None = None
     widened: bool = False
+    trailing_pct: Decimal | None = None
+    wanted_stop: Decimal | None = None
+    clamped: bool = False
+    target_waits: bool = False
+    secured: Decimal | None = None
+    repriced: Decimal | None = None
+    watch_price: Decimal | None = None
 
 
 class FundingShare(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -269,6 +328,10 @@ class FundingBooked(Event, frozen=True, tag="funding_booked"):
         Price that valued the notional.
     after
         Books of the exchange position after the payment.
+    shares
+        None where nobody holds anything any more: then it is no strategy's.
+    id
+        The exchange's own number of the booking, if it has said so.
     """
 
     symbol: str
@@ -278,6 +341,7 @@ class FundingBooked(Event, frozen=True, tag="funding_booked"):
     amount: Decimal
     after: Books
     shares: tuple[FundingShare, ...]
+    id: str | None = None
 
 
 class AlertRaised(Event, frozen=True, tag="alert"):
@@ -308,6 +372,8 @@ class DifferenceFound(Event, frozen=True, tag="difference"):
         Quantities by the one and by the other, base asset: of the leg, or of the order.
     action
         What follows.
+    difference_id
+        Names it among all that were ever found.
     """
 
     symbol: str
@@ -318,6 +384,25 @@ class DifferenceFound(Event, frozen=True, tag="difference"):
     exchange: Decimal = ZERO
     position_side: PositionSide | None = None
     client_order_id: str | None = None
+    difference_id: str = ""
+
+    @property
+    def key(self) -> str:
+        """What it is about: two with one key are the same difference, found at different times."""
+        return f"{self.symbol}|{self.position_side or ''}|{self.kind}|{self.client_order_id or ''}"
+
+    @property
+    def lasts(self) -> bool:
+        """Whether it is still there once the event is applied, until an observation does not find it any more."""
+        return self.action in _LASTING
+
+
+class DifferenceEnded(Event, frozen=True, tag="difference_ended"):
+    """A difference that had been left as it was, or was being seen to, is there no more."""
+
+    symbol: str
+    key: str
+    difference_id: str
 
 
 class SymbolHalted(Event, frozen=True, tag="symbol_halted"):
@@ -336,6 +421,9 @@ AnyEvent = (
     | PeakEquityRaised
     | OrderPlanned
     | OrderOpened
+    | OrderAmended
+    | QueryPlanned
+    | OrphanCancelPlanned
     | CancelPlanned
     | OrderEnded
     | OrderFilled
@@ -344,5 +432,6 @@ AnyEvent = (
     | FundingBooked
     | AlertRaised
     | DifferenceFound
+    | DifferenceEnded
     | SymbolHalted
 )

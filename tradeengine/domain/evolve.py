@@ -5,9 +5,12 @@ from decimal import Decimal
 from typing import Any
 
 from contracts.enums import OrderPurpose, OrderStatus, PositionSide
+from contracts.signal import EXTERNAL
 from tradeengine.domain import events as ev
+from tradeengine.domain import shelter, truth
 from tradeengine.domain.books import EMPTY
 from tradeengine.domain.inputs import signal_key, trade_key
+from tradeengine.domain.memory import note_trade, remember_ended, remember_settlement
 from tradeengine.domain.money import ZERO
 from tradeengine.domain.orders import LiveOrder, merged
 from tradeengine.domain.position import Exit, Leg, StrategyPosition, leg_key
@@ -25,6 +28,7 @@ def evolve(state: ShardState, event: ev.AnyEvent) -> None:
 def _named(state: ShardState, event: ev.JournalNamed) -> None:
     state.journal_id = event.journal_id
     state.shards = event.shards
+    state.venue = event.venue
 
 
 def _configured(state: ShardState, event: ev.ConfigSet) -> None:
@@ -81,20 +85,19 @@ def _planned(state: ShardState, event: ev.OrderPlanned) -> None:
     if order.purpose is OrderPurpose.RESTORE:
         leg = _leg(state, order.symbol, order.position_side)
         leg.restoring_orders.append(order.client_order_id)
-        leg.strategies[order.strategy_id].refused_ms = None
+        shelter.tried(leg.strategies[order.strategy_id], order)
         return
     position = state.legs[leg_key(order.symbol, order.position_side)].strategies[order.strategy_id]
     if order.purpose.protective:
-        position.refused_ms = None
-    if order.purpose is OrderPurpose.STOP_LOSS:
-        position.stop_order_id = order.client_order_id
-    elif order.purpose is OrderPurpose.TAKE_PROFIT:
-        position.target_order_id = order.client_order_id
-    else:
-        position.closing += order.quantity
-        position.closing_orders.append(order.client_order_id)
-        if position.exit is None or position.closing > position.exit.quantity:
-            position.exit = Exit(position.closing, order.purpose, order.signal_id)
+        shelter.tried(position, order)
+        shelter.planned(position, order)
+        return
+    position.closing += order.quantity
+    position.closing_orders.append(order.client_order_id)
+    if position.exit is None or position.closing > position.exit.quantity:
+        position.exit = Exit(position.closing, order.purpose, order.signal_id, order.close_reason)
+    if not shelter.lacks_closing(position):
+        shelter.tried(position, order)
 
 
 def _leg(state: ShardState, symbol: str, side: PositionSide) -> Leg:
@@ -109,11 +112,14 @@ def _opened(state: ShardState, event: ev.OrderOpened) -> None:
     live = state.orders[event.client_order_id]
     live.status = OrderStatus.OPEN
     live.venue_order_id = event.venue_order_id
+    live.changed_ms = event.time_ms
+    shelter.taken(state, live.order)
 
 
 def _cancel_planned(state: ShardState, event: ev.CancelPlanned) -> None:
     live = state.orders[event.client_order_id]
     live.cancelling = True
+    live.changed_ms = event.time_ms
     live.unwanted = event.why == ev.CLOSED_BY_SIGNAL
 
 
@@ -121,18 +127,23 @@ def _ended(state: ShardState, event: ev.OrderEnded) -> None:
     live = state.orders[event.client_order_id]
     live.status = event.status
     live.executed = event.executed
+    live.changed_ms = event.time_ms
     leg = state.leg(event.symbol, event.position_side)
     position = leg.strategies.get(event.strategy_id) if leg else None
     if position is not None and event.refused:
-        position.refused_ms = event.time_ms
+        shelter.refused(position, live.order, event.refusal, event.time_ms)
+    if live.order.kind.conditional and event.status is not OrderStatus.REJECTED:
+        state.room_ms = event.time_ms
     if event.executed is None or event.executed <= live.filled:
-        _drop(state, live)
+        _drop(state, live, event.time_ms)
 
 
-def _drop(state: ShardState, live: LiveOrder) -> None:
-    """Take an order that cannot fill any more out of the state, and free what it had reserved."""
+def _drop(state: ShardState, live: LiveOrder, time_ms: int) -> None:
+    """Take an order that should fill no more out of the state, and free what it had reserved."""
     order = live.order
     del state.orders[order.client_order_id]
+    if live.remaining > ZERO:
+        remember_ended(state, live, time_ms)
     key = leg_key(order.symbol, order.position_side)
     leg = state.legs.get(key)
     if leg is None:
@@ -154,17 +165,16 @@ def _drop(state: ShardState, live: LiveOrder) -> None:
         if order.client_order_id in position.closing_orders:
             position.closing_orders.remove(order.client_order_id)
             position.closing -= live.remaining
-    elif position.stop_order_id == order.client_order_id:
-        position.stop_order_id = None
-    elif position.target_order_id == order.client_order_id:
-        position.target_order_id = None
+    else:
+        shelter.dropped(state, position, order)
 
 
 def _filled(state: ShardState, event: ev.OrderFilled) -> None:
     leg = _leg(state, event.symbol, event.position_side)
     live = state.orders.get(event.client_order_id)
+    known = live or state.ended.get(event.client_order_id)
     for share in event.shares:
-        _share(leg, event, share, live)
+        _share(leg, event, share, known)
     leg.books = event.after
     leg.opened_ms = event.opened_ms
     leg.updated_ms = event.time_ms
@@ -172,13 +182,19 @@ def _filled(state: ShardState, event: ev.OrderFilled) -> None:
     _total(state, event.time_ms, sum((share.realized for share in event.shares), ZERO), event.fee, ZERO)
     state.trades[trade_key(event.symbol, event.trade_id)] = event.time_ms
     _forget(state.trades, event.time_ms - state.config.memory_ms)
+    note_trade(state, event.symbol, event.trade_id)
+    state.moved[leg.key] = event.time_ms
+    if known is not None:
+        known.filled += event.quantity
+        known.trades.append(event.trade_id)
     if live is not None:
-        live.filled += event.quantity
-        live.trades.append(event.trade_id)
+        shelter.taken(state, live.order)
+        if live.order.kind.conditional:
+            state.room_ms = event.time_ms
         if live.order.purpose is OrderPurpose.OPEN:
             leg.pending -= event.quantity
         if live.remaining <= ZERO or (live.executed is not None and live.executed <= live.filled):
-            _drop(state, live)
+            _drop(state, live, event.time_ms)
     if not leg.strategies:
         # What opens next is a position of its own.
         leg.books, leg.sequence = EMPTY, 0
@@ -205,7 +221,13 @@ def _share(leg: Leg, event: ev.OrderFilled, share: ev.FillShare, live: LiveOrder
         if event.client_order_id in position.closing_orders:
             position.closing -= share.quantity
             position.exit = _rest(position.exit, share.quantity)
-    elif live is None or live.order.purpose is OrderPurpose.OPEN:
+        elif live is not None and live.closes(position.position_id):
+            # The order had been given up; what was asked for in its place stays asked for.
+            rest = _rest(position.exit, share.quantity)
+            position.exit = rest if rest and rest.quantity > position.closing else _only(position)
+        if position.exit is None:
+            position.refused.pop(OrderPurpose.CLOSE, None)
+    elif live.order.purpose is OrderPurpose.OPEN if live else share.strategy_id == EXTERNAL:
         _opened_more(position, event.time_ms, live, is_new=is_new)
     if not share.after.quantity:
         leg.closed_realized += share.after.realized
@@ -217,7 +239,14 @@ def _share(leg: Leg, event: ev.OrderFilled, share: ev.FillShare, live: LiveOrder
 def _rest(leaving: Exit | None, gone: Decimal) -> Exit | None:
     if leaving is None or leaving.quantity <= gone:
         return None
-    return Exit(leaving.quantity - gone, leaving.purpose, leaving.signal_id)
+    return Exit(leaving.quantity - gone, leaving.purpose, leaving.signal_id, leaving.close_reason)
+
+
+def _only(position: StrategyPosition) -> Exit | None:
+    """The exit cut down to what closing orders under way will take."""
+    if position.exit is None or not position.closing:
+        return None
+    return Exit(position.closing, position.exit.purpose, position.exit.signal_id, position.exit.close_reason)
 
 
 def _opened_more(position: StrategyPosition, time_ms: int, live: LiveOrder | None, *, is_new: bool) -> None:
@@ -226,25 +255,31 @@ def _opened_more(position: StrategyPosition, time_ms: int, live: LiveOrder | Non
     position.last_open_ms = time_ms
     if live is not None:
         position.score = max(position.score, live.order.score)
+        if live.order.terms.names_stop:
+            # A new stop may be crossed, and moved, once more.
+            position.repriced = None
         position.terms = merged(position.terms, live.order.terms)
 
 
 def _ignored(state: ShardState, event: ev.FillIgnored) -> None:
-    """Nothing of an ignored fill enters the books."""
+    """Nothing of an ignored fill enters the books, but it has been dealt with."""
+    note_trade(state, event.symbol, event.trade_id)
 
 
 def _protected(state: ShardState, event: ev.ProtectionPlanned) -> None:
     position = state.legs[leg_key(event.symbol, event.position_side)].strategies[event.strategy_id]
-    position.stop_price = event.stop_price
-    position.target_price = event.target_price
+    shelter.armed(position, event)
 
 
 def _funded(state: ShardState, event: ev.FundingBooked) -> None:
-    leg = state.legs[leg_key(event.symbol, event.position_side)]
-    leg.books = event.after
-    for share in event.shares:
-        leg.strategies[share.strategy_id].books = share.after
+    leg = state.legs.get(leg_key(event.symbol, event.position_side))
+    if leg is not None and event.shares:
+        leg.books = event.after
+        for share in event.shares:
+            leg.strategies[share.strategy_id].books = share.after
     _total(state, event.time_ms, ZERO, ZERO, event.amount)
+    if event.id is not None:
+        remember_settlement(state, event.symbol, event.id, event.time_ms)
 
 
 def _total(state: ShardState, time_ms: int, realized: Decimal, fee: Decimal, funding: Decimal) -> None:
@@ -272,4 +307,11 @@ _APPLY: dict[type, Callable[[ShardState, Any], None]] = {
     ev.FillIgnored: _ignored,
     ev.ProtectionPlanned: _protected,
     ev.FundingBooked: _funded,
+    ev.OrderAmended: truth.amended,
+    ev.QueryPlanned: truth.asked,
+    ev.OrphanCancelPlanned: truth.asked,
+    ev.AlertRaised: truth.asked,
+    ev.DifferenceFound: truth.found,
+    ev.DifferenceEnded: truth.gone,
+    ev.SymbolHalted: truth.halted,
 }

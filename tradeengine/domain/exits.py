@@ -14,7 +14,9 @@ def plan_rest(state: ShardState, position: StrategyPosition, time_ms: int) -> li
     if wanted is None:
         return []
     lacking = min(wanted.quantity, position.quantity) - position.closing
-    orders = market_orders(state, position, wanted.purpose, lacking, wanted.signal_id, time_ms)
+    orders = market_orders(
+        state, position, wanted.purpose, lacking, wanted.signal_id, time_ms, close_reason=wanted.close_reason
+    )
     return [ev.OrderPlanned(time_ms=time_ms, order=order) for order in orders]
 
 

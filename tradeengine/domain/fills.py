@@ -1,47 +1,54 @@
-"""Fills: attribute what the venue executed to the strategies that it belongs to."""
+"""Fills: book what the venue executed, once, to those whom it belongs to."""
 
-from decimal import Decimal
-
-from contracts.enums import CloseReason, OrderPurpose
+from contracts.enums import FillOrigin, OrderPurpose, Severity
 from contracts.signal import EXTERNAL
 from tradeengine.domain import events as ev
-from tradeengine.domain.books import Books
+from tradeengine.domain.attribution import closed, givers, holder, opened
 from tradeengine.domain.exits import cancel_surplus
-from tradeengine.domain.ids import uuid_of
 from tradeengine.domain.inputs import FillReported, trade_key
-from tradeengine.domain.money import ZERO, split, split_in_steps
+from tradeengine.domain.money import ZERO
 from tradeengine.domain.orders import LiveOrder
-from tradeengine.domain.position import Leg, StrategyPosition
+from tradeengine.domain.position import Leg
 from tradeengine.domain.protection import withdraw
 from tradeengine.domain.risk import market_orders
 from tradeengine.domain.state import ShardState
+
+FOREIGN_FILL = "foreign_fill"
+FORCED_CLOSE = "forced_close"
+LATE_FILL = "late_fill"
 
 
 def decide_fill(state: ShardState, fill: FillReported) -> list[ev.AnyEvent]:
     """Book one fill, once, whatever its order.
 
-    A fill belongs to the strategy of its order, whatever that still holds (see :mod:`.overdraft`). A fill of an order
-    that is not known (a manual trade, a liquidation) belongs to :data:`EXTERNAL`; where it closes more than that
-    holds, the others give in proportion.
+    A fill belongs to the strategy of its order, whatever that still holds (see :mod:`.overdraft`), and though the
+    order had been given up. A fill of an order that is not known (a manual trade, a liquidation) belongs to
+    :data:`EXTERNAL`; where it closes more than that holds, the others give in proportion.
     """
-    live = state.orders.get(fill.client_order_id)
+    order = state.orders.get(fill.client_order_id) or state.ended.get(fill.client_order_id)
     # A venue may name an order's trades again for as long as the order lives; the memory of all trades is shorter.
-    if trade_key(fill.symbol, fill.trade_id) in state.trades or (live is not None and fill.trade_id in live.trades):
+    if trade_key(fill.symbol, fill.trade_id) in state.trades or (order is not None and fill.trade_id in order.trades):
         return [_ignored(fill, "booked before")]
-    opening = fill.side is fill.position_side.opening
     leg = state.leg(fill.symbol, fill.position_side) or Leg(symbol=fill.symbol, side=fill.position_side)
-    if opening:
-        return [_opened(state, leg, fill, live), *_close_unwanted(state, leg, fill, live)]
-    if live is None and leg.quantity < fill.quantity:
+    if fill.side is fill.position_side.opening:
+        parts = [(holder(state, leg, fill, order), fill.quantity)]
+        filled = opened(leg, fill, parts, order)
+        return [filled, *_close_unwanted(state, leg, fill, order), *_alerts(state, fill, filled)]
+    if order is None and leg.quantity < fill.quantity:
         return [_ignored(fill, f"closes {fill.quantity} of {leg.key}, which holds {leg.quantity}")]
-    filled = _closed(state, leg, fill, live)
-    ended = [leg.strategies.get(share.strategy_id) for share in filled.shares if share.after.quantity <= ZERO]
-    emptied = [position for position in ended if position is not None]
+    own = [(holder(state, leg, fill, order), fill.quantity)] if order else None
+    filled = closed(leg, fill, own or givers(state, leg, fill), order)
     # What is left of the order itself would sell what others hold.
-    unfinished = live is not None and not live.status.terminal and live.remaining > fill.quantity
-    but = "" if unfinished else fill.client_order_id
-    withdrawn = [e for p in emptied for e in withdraw(state, p, but, fill.time_ms)]
-    return [filled, *withdrawn, *[e for share in filled.shares for e in _too_much(state, leg, fill, share)]]
+    unfinished = order is not None and not order.status.terminal and order.remaining > fill.quantity
+    withdrawn = withdraw_emptied(state, leg, filled, but="" if unfinished else fill.client_order_id)
+    surplus = [event for share in filled.shares for event in _too_much(state, leg, fill, share)]
+    return [filled, *withdrawn, *surplus, *_alerts(state, fill, filled)]
+
+
+def withdraw_emptied(state: ShardState, leg: Leg, filled: ev.OrderFilled, but: str) -> list[ev.AnyEvent]:
+    """Cancel what could still reduce the positions that a closing fill leaves empty, other than the order ``but``."""
+    emptied = [leg.strategies.get(share.strategy_id) for share in filled.shares if share.after.quantity <= ZERO]
+    return [e for position in emptied if position for e in withdraw(state, position, but, filled.time_ms)]
 
 
 def _too_much(state: ShardState, leg: Leg, fill: FillReported, share: ev.FillShare) -> list[ev.AnyEvent]:
@@ -55,124 +62,47 @@ def _too_much(state: ShardState, leg: Leg, fill: FillReported, share: ev.FillSha
     return cancel_surplus(state, position, fill.client_order_id, fill.time_ms)
 
 
-def _close_unwanted(state: ShardState, leg: Leg, fill: FillReported, live: LiveOrder | None) -> list[ev.AnyEvent]:
+def _close_unwanted(state: ShardState, leg: Leg, fill: FillReported, order: LiveOrder | None) -> list[ev.AnyEvent]:
     """What filled and is not wanted any more, or puts back more than is missing, is sold again."""
-    if live is None or not (live.unwanted or live.order.purpose is OrderPurpose.RESTORE):
+    if order is None or not (order.unwanted or order.order.purpose is OrderPurpose.RESTORE):
         return []
-    holder = _holder(state, leg, fill, live)
-    excess = fill.quantity + min(holder.quantity, ZERO)
-    orders = market_orders(state, holder, OrderPurpose.CLOSE, excess, live.order.signal_id, fill.time_ms)
+    position = holder(state, leg, fill, order)
+    excess = fill.quantity + min(position.quantity, ZERO)
+    orders = market_orders(state, position, OrderPurpose.CLOSE, excess, order.order.signal_id, fill.time_ms)
     return [ev.OrderPlanned(time_ms=fill.time_ms, order=order) for order in orders]
 
 
-def _opened(state: ShardState, leg: Leg, fill: FillReported, live: LiveOrder | None) -> ev.OrderFilled:
-    holder = _holder(state, leg, fill, live)
-    after = holder.books.opened(fill.position_side, fill.quantity, fill.price, fill.fee)
-    share = _share(holder, fill.quantity, fill.fee, after, None if after.quantity else CloseReason.MANUAL)
-    return _event(leg, fill, live, leg.books.opened(fill.position_side, fill.quantity, fill.price, fill.fee), (share,))
-
-
-def _closed(state: ShardState, leg: Leg, fill: FillReported, live: LiveOrder | None) -> ev.OrderFilled:
-    givers = _givers(state, leg, fill, live)
-    fees = split(fill.fee, [quantity for _, quantity in givers])
-    reason = _close_reason(live)
-    shares = [
-        _share(holder, quantity, fee, holder.books.closed(fill.position_side, quantity, fill.price, fee), reason)
-        for (holder, quantity), fee in zip(givers, fees, strict=True)
+def _alerts(state: ShardState, fill: FillReported, filled: ev.OrderFilled) -> list[ev.AnyEvent]:
+    """Somebody should know when the engine did not ask for a fill, or had given its order up."""
+    if fill.client_order_id in state.orders:
+        return []
+    what = f"{fill.quantity} {fill.symbol} {fill.position_side} at {fill.price} (order {fill.client_order_id})"
+    owners = ", ".join(f"{share.strategy_id} {share.quantity}" for share in filled.shares)
+    late = state.ended.get(fill.client_order_id)
+    strategy_id = None
+    if late is not None:
+        name, severity, strategy_id = LATE_FILL, Severity.WARNING, late.order.strategy_id
+        text = f"an order that had ended was executed all the same: {what}, booked to {owners}; nothing is to be done"
+    elif fill.origin is not FillOrigin.ORDER:
+        name, severity = FORCED_CLOSE, Severity.CRITICAL
+        text = f"the exchange closed {what} by {fill.origin}, taken from {owners}; look at margin and exposure"
+    elif filled.opening or any(share.strategy_id != EXTERNAL for share in filled.shares):
+        name, severity = FOREIGN_FILL, Severity.WARNING
+        done = "opened" if filled.opening else "closed"
+        text = f"somebody else {done} {what}, booked to {owners}; trade on an account that only the engine uses"
+    else:
+        return []
+    return [
+        ev.AlertRaised(
+            time_ms=fill.time_ms,
+            name=name,
+            severity=severity,
+            text=text,
+            symbol=fill.symbol,
+            position_side=fill.position_side,
+            strategy_id=strategy_id,
+        )
     ]
-    after = leg.books.closed(fill.position_side, fill.quantity, fill.price, fill.fee)
-    return _event(leg, fill, live, after, tuple(shares))
-
-
-def _holder(state: ShardState, leg: Leg, fill: FillReported, live: LiveOrder | None) -> StrategyPosition:
-    """The position that a fill belongs to, a new one if its strategy holds nothing."""
-    owner = live.order.strategy_id if live else EXTERNAL
-    return leg.strategies.get(owner) or StrategyPosition(
-        position_id=uuid_of(state.journal_id, str(state.shard), fill.symbol, fill.position_side, fill.trade_id),
-        strategy_id=owner,
-        symbol=fill.symbol,
-        side=fill.position_side,
-        signal_id=live.order.signal_id if live else "",
-        entry_order_id=fill.client_order_id,
-        opened_ms=fill.time_ms,
-    )
-
-
-def _share(
-    holder: StrategyPosition, quantity: Decimal, fee: Decimal, after: Books, reason: CloseReason | None
-) -> ev.FillShare:
-    return ev.FillShare(
-        strategy_id=holder.strategy_id,
-        position_id=holder.position_id,
-        quantity=quantity,
-        fee=fee,
-        signal_id=holder.signal_id,
-        opened_ms=holder.opened_ms,
-        after=after,
-        realized=after.realized - holder.books.realized,
-        close_reason=reason,
-    )
-
-
-def _givers(
-    state: ShardState, leg: Leg, fill: FillReported, live: LiveOrder | None
-) -> list[tuple[StrategyPosition, Decimal]]:
-    """Who gives how much of a closing fill: its owner all of it, or of a foreign one ``external`` what it holds.
-
-    The rest of a foreign fill falls to the others in proportion, in whole steps, for less could never be closed.
-    """
-    if live is not None:
-        return [(_holder(state, leg, fill, live), fill.quantity)]
-    instrument = state.instruments.get(fill.symbol)
-    step = instrument.step_size if instrument else ZERO
-    external = leg.strategies.get(EXTERNAL)
-    own = min(fill.quantity, max(external.quantity, ZERO)) if external else ZERO
-    givers = [(external, own)] if external and own else []
-    others = [held for held in leg.strategies.values() if held is not external and held.quantity > ZERO]
-    if fill.quantity > own:
-        parts = split_in_steps(fill.quantity - own, [held.quantity for held in others], step)
-        givers += [(held, part) for held, part in zip(others, parts, strict=True) if part]
-    return givers
-
-
-def _close_reason(live: LiveOrder | None) -> CloseReason:
-    if live is None:
-        return CloseReason.MANUAL
-    match live.order.purpose:
-        case OrderPurpose.STOP_LOSS:
-            return CloseReason.STOP_LOSS
-        case OrderPurpose.TAKE_PROFIT:
-            return CloseReason.TAKE_PROFIT
-        case OrderPurpose.FLATTEN:
-            return CloseReason.EMERGENCY
-        case _:
-            return CloseReason.MANUAL
-
-
-def _event(
-    leg: Leg, fill: FillReported, live: LiveOrder | None, after: Books, shares: tuple[ev.FillShare, ...]
-) -> ev.OrderFilled:
-    return ev.OrderFilled(
-        time_ms=fill.time_ms,
-        client_order_id=fill.client_order_id,
-        trade_id=fill.trade_id,
-        symbol=fill.symbol,
-        side=fill.side,
-        position_side=fill.position_side,
-        opening=fill.side is fill.position_side.opening,
-        quantity=fill.quantity,
-        price=fill.price,
-        fee=fill.fee,
-        fee_asset=fill.fee_asset,
-        maker=fill.maker,
-        before=leg.quantity,
-        after=after,
-        opened_ms=leg.opened_ms if leg.strategies else fill.time_ms,
-        order_remaining=live.remaining - fill.quantity if live else ZERO,
-        sequence=leg.sequence + 1,
-        shares=shares,
-        realized=after.realized - leg.books.realized,
-    )
 
 
 def _ignored(fill: FillReported, reason: str) -> ev.FillIgnored:

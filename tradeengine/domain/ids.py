@@ -35,6 +35,11 @@ def client_order_id(journal_id: str, shard: int, number: int, letter: str) -> st
     return f"te-{journal_id}-{base36(shard)}-{base36(number)}{letter}"
 
 
+def is_own(order_id: str, journal_id: str) -> bool:
+    """Whether an order was planned in this journal, be it that its record has left the memory."""
+    return bool(journal_id) and order_id.startswith(f"te-{journal_id}-")
+
+
 def shard_in(order_id: str) -> int | None:
     """Shard that planned an order, read from its client order id; ``None`` if the id is not of this engine."""
     parts = order_id.split("-")

@@ -39,6 +39,9 @@ class Context(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults
         Highest equity so far, in quote currency.
     day_pnl
         Realised P&L less fees plus funding since 00:00 UTC, in quote currency.
+    conditional_orders, conditional_limit
+        Conditional orders of the account in use (see :func:`~tradeengine.domain.allowance.in_use`), and how many the
+        venue allows.
     """
 
     mark_price: Decimal | None = None
@@ -46,6 +49,8 @@ class Context(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults
     peak_equity: Decimal | None = None
     exposure: Decimal | None = None
     day_pnl: Decimal | None = None
+    conditional_orders: int | None = None
+    conditional_limit: int | None = None
 
 
 # Inputs hold no cycles, and thousands are under way: the garbage collector need not look at them.
@@ -56,10 +61,17 @@ class Input(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=T
 
 
 class JournalOpened(Input, frozen=True, tag="journal_opened"):
-    """First input of a journal: gives it the name that its order ids carry, and how many shards it has."""
+    """First input of a journal: the name that its order ids carry, how many shards it has, and whose orders it holds.
+
+    Parameters
+    ----------
+    venue
+        Name of the venue that the orders are sent to; those of one venue must never be sent to another.
+    """
 
     journal_id: str
     shards: int = 1
+    venue: str = "paper"
 
 
 class ConfigChanged(Input, frozen=True, tag="config_changed"):
@@ -106,6 +118,8 @@ class SignalReceived(Input, frozen=True, tag="signal"):
     take_profit: Decimal | None = None
     stop_loss_pct: Decimal | None = None
     take_profit_pct: Decimal | None = None
+    trailing_pct: Decimal | None = None
+    break_even_at_pct: Decimal | None = None
     order_type: OrderType = OrderType.MARKET
     time_in_force: TimeInForce = TimeInForce.GTC
     target_price: Decimal | None = None
@@ -140,6 +154,8 @@ class OrderReported(Input, frozen=True, tag="order"):
         With a terminal status: quantity executed in all, base asset, if the venue says so.
     refusal
         With ``REJECTED``: why, as far as something follows from it.
+    mark_price
+        With ``REJECTED``: where the market stood, if known.
     """
 
     client_order_id: str
@@ -148,6 +164,7 @@ class OrderReported(Input, frozen=True, tag="order"):
     executed: Decimal | None = None
     reason: str | None = None
     refusal: Refusal | None = None
+    mark_price: Decimal | None = None
 
 
 class FillReported(Input, frozen=True, tag="fill"):
@@ -185,11 +202,20 @@ class FundingSettled(Input, frozen=True, tag="funding"):
         Fraction of notional.
     mark_price
         Price that values the notional.
+    position_side
+        Leg that it is of; ``None`` is both.
+    amount
+        What the exchange booked for it, in quote currency, positive is received; ``None`` if only the rate is known.
+    id
+        The exchange's own number of the booking: one that comes again, after a restart too, is booked once.
     """
 
     symbol: str
     rate: Decimal
     mark_price: Decimal
+    position_side: PositionSide | None = None
+    amount: Decimal | None = None
+    id: str | None = None
 
 
 class TimeAdvanced(Input, frozen=True, tag="time"):
@@ -245,6 +271,8 @@ class VenueObserved(Input, frozen=True, tag="observed"):
         Legs that hold something; a leg that is not named is flat.
     orders
         All orders that rest.
+    repair
+        An operator asks for the repair of what differs, whatever the policy says.
     """
 
     symbol: str
@@ -252,6 +280,7 @@ class VenueObserved(Input, frozen=True, tag="observed"):
     mark_price: Decimal | None = None
     positions: tuple[VenuePosition, ...] = ()
     orders: tuple[VenueOrder, ...] = ()
+    repair: bool = False
 
 
 class PriceReached(Input, frozen=True, tag="price"):

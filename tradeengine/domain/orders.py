@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import msgspec
 
-from contracts.enums import OrderKind, OrderPurpose, OrderStatus, PositionSide, Side, TimeInForce
+from contracts.enums import CloseReason, OrderKind, OrderPurpose, OrderStatus, PositionSide, Side, TimeInForce
 from tradeengine.domain.money import ZERO
 
 
@@ -26,14 +26,28 @@ class ProtectionTerms(msgspec.Struct, frozen=True):
     trailing_pct: Decimal | None = None
     break_even_at_pct: Decimal | None = None
 
+    @property
+    def names_stop(self) -> bool:
+        """Whether a stop of any kind is asked for."""
+        return not (self.stop_loss is None and self.stop_loss_pct is None and self.trailing_pct is None)
+
 
 def merged(held: ProtectionTerms, added: ProtectionTerms) -> ProtectionTerms:
-    """Terms of a position after an addition: what the addition names replaces what was held."""
-    stop = held if added.stop_loss is None and added.stop_loss_pct is None else added
+    """Terms of a position after an addition: what the addition names replaces what was held.
+
+    A stop that trails has no break-even.
+    """
+    stop = added if added.names_stop else held
     target = held if added.take_profit is None and added.take_profit_pct is None else added
-    if stop is target:
-        return stop
-    return ProtectionTerms(stop.stop_loss, stop.stop_loss_pct, target.take_profit, target.take_profit_pct)
+    gain = held.break_even_at_pct if added.break_even_at_pct is None else added.break_even_at_pct
+    return ProtectionTerms(
+        stop_loss=stop.stop_loss,
+        stop_loss_pct=stop.stop_loss_pct,
+        take_profit=target.take_profit,
+        take_profit_pct=target.take_profit_pct,
+        trailing_pct=stop.trailing_pct,
+        break_even_at_pct=gain if stop.trailing_pct is None else None,
+    )
 
 
 class OrderDraft(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +68,7 @@ class OrderDraft(msgspec.Struct, frozen=True, kw_only=True):
     score: Decimal = ZERO
     terms: ProtectionTerms = ProtectionTerms()
     position_id: str | None = None
+    close_reason: CloseReason | None = None
 
 
 class ApprovedOrder(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,6 +83,8 @@ class ApprovedOrder(msgspec.Struct, frozen=True, kw_only=True):
     position_id
         Strategy position that a reducing order was planned for; ``None`` for openings, and for sales of what an
         unwanted entry bought.
+    close_reason
+        Why its fills close, where the purpose alone does not say it.
     """
 
     client_order_id: str
@@ -88,6 +105,17 @@ class ApprovedOrder(msgspec.Struct, frozen=True, kw_only=True):
     score: Decimal = ZERO
     terms: ProtectionTerms = ProtectionTerms()
     position_id: str | None = None
+    close_reason: CloseReason | None = None
+
+
+class OrderName(msgspec.Struct, frozen=True, kw_only=True):
+    """What names an order at the venue that the books know nothing of: enough to cancel it, never to place one."""
+
+    client_order_id: str
+    symbol: str
+    position_side: PositionSide
+    kind: OrderKind
+    strategy_id: str = ""
 
 
 class LiveOrder(msgspec.Struct, kw_only=True):
@@ -101,6 +129,8 @@ class LiveOrder(msgspec.Struct, kw_only=True):
         Ids of the trades that have been booked for it.
     executed
         Quantity that the venue says it executed, once it has ended the order; fills up to it may still arrive.
+    changed_ms
+        When its status changed last or its cancel was planned, milliseconds since 1970 UTC; 0 while neither was.
     """
 
     order: ApprovedOrder
@@ -111,6 +141,12 @@ class LiveOrder(msgspec.Struct, kw_only=True):
     unwanted: bool = False
     trades: list[str] = []
     executed: Decimal | None = None
+    changed_ms: int = 0
+
+    def closes(self, position_id: str) -> bool:
+        """Whether it is a market order that takes a position off, not one that protects it."""
+        purpose = self.order.purpose
+        return self.order.position_id == position_id and not (purpose.opening or purpose.protective)
 
     @property
     def remaining(self) -> Decimal:

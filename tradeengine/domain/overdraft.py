@@ -7,12 +7,15 @@ strategy's quantity is below zero until a market order of its own has put the mi
 
 from decimal import Decimal
 
-from contracts.enums import OrderPurpose
+from contracts.enums import OrderPurpose, Severity
 from tradeengine.domain import events as ev
 from tradeengine.domain.money import ZERO
 from tradeengine.domain.position import Leg, StrategyPosition
+from tradeengine.domain.protection import alert
 from tradeengine.domain.risk import market_orders
 from tradeengine.domain.state import ShardState
+
+OVERDRAWN = "overdrawn"
 
 
 def put_back(state: ShardState, leg: Leg, position: StrategyPosition, time_ms: int) -> list[ev.AnyEvent]:
@@ -21,6 +24,15 @@ def put_back(state: ShardState, leg: Leg, position: StrategyPosition, time_ms: i
     missing = min(leg.quantity, ZERO) - position.quantity - _under_way(state, leg, position.strategy_id)
     orders = market_orders(state, position, OrderPurpose.RESTORE, missing, position.signal_id, time_ms)
     return [ev.OrderPlanned(time_ms=time_ms, order=order) for order in orders]
+
+
+def told(position: StrategyPosition, time_ms: int) -> ev.AlertRaised:
+    """Say that a strategy owes what its orders took too much."""
+    text = (
+        f"orders of {position.strategy_id} closed {-position.quantity} of {position.symbol} {position.side} more than "
+        "it held; a market order puts that back, nothing is to be done"
+    )
+    return alert(position, OVERDRAWN, Severity.WARNING, text, time_ms)
 
 
 def _under_way(state: ShardState, leg: Leg, strategy_id: str) -> Decimal:

@@ -4,18 +4,20 @@ from decimal import Decimal
 
 import msgspec
 
-from contracts.enums import OrderPurpose, PositionSide
+from contracts.enums import CloseReason, OrderPurpose, PositionSide
 from tradeengine.domain.books import EMPTY, Books
 from tradeengine.domain.money import ZERO
 from tradeengine.domain.orders import ProtectionTerms
+from tradeengine.domain.patience import Refused
 
 
 class Exit(msgspec.Struct, frozen=True):
-    """What is to be off at market: how much, base asset, by what kind of order, and the signal that asked for it."""
+    """What is to be off at market: how much (base asset), by what kind of order, for which signal, and why."""
 
     quantity: Decimal
     purpose: OrderPurpose
     signal_id: str
+    close_reason: CloseReason | None = None
 
 
 class StrategyPosition(msgspec.Struct, kw_only=True):
@@ -31,10 +33,25 @@ class StrategyPosition(msgspec.Struct, kw_only=True):
         How often, and when last, the strategy added to the open position; the opening itself counts for the time.
     exit
         What is to be off at market and is not yet, be it that no order is under way for it now.
-    refused_ms
-        When the venue refused an order that the position needs; ``None`` once a stop or target is planned again.
+    refused
+        What the venue refused last, per need: stop, target, closing (all of it), and putting back; an entry leaves
+        when the venue takes such an order.
     score
         Strength of the strongest signal that opened or added.
+    stop_price, target_price, trailing_pct
+        Stop and target as planned: trigger prices, or the fraction by which a trailing stop follows.
+    wanted_stop
+        Where the stop was wanted, before the exchange's band moved it.
+    target_waits
+        Whether the target lies outside the exchange's band, and waits for the market to come nearer.
+    secured
+        Price that the stop never falls behind again: it has been moved to break even.
+    repriced
+        Stop that took the place of one that the market had crossed; it moves so once.
+    watch_price
+        Mark price at which something is to be done about the stop or target.
+    stop_order_id, target_order_id, replaced_orders
+        Client order ids of stop and target, and of those that leave once these rest.
     """
 
     position_id: str
@@ -50,13 +67,20 @@ class StrategyPosition(msgspec.Struct, kw_only=True):
     accumulations: int = 0
     last_open_ms: int = 0
     exit: Exit | None = None
-    refused_ms: int | None = None
+    refused: dict[OrderPurpose, Refused] = {}
     score: Decimal = ZERO
     terms: ProtectionTerms = ProtectionTerms()
     stop_price: Decimal | None = None
     target_price: Decimal | None = None
+    trailing_pct: Decimal | None = None
+    wanted_stop: Decimal | None = None
+    target_waits: bool = False
+    secured: Decimal | None = None
+    repriced: Decimal | None = None
+    watch_price: Decimal | None = None
     stop_order_id: str | None = None
     target_order_id: str | None = None
+    replaced_orders: list[str] = []
 
     @property
     def quantity(self) -> Decimal:
@@ -66,12 +90,18 @@ class StrategyPosition(msgspec.Struct, kw_only=True):
     @property
     def reducing_orders(self) -> list[str]:
         """Client order ids of all live orders that can reduce the position."""
-        return [*self.closing_orders, *[i for i in (self.stop_order_id, self.target_order_id) if i]]
+        legs = [i for i in (self.stop_order_id, self.target_order_id) if i]
+        return [*self.closing_orders, *legs, *self.replaced_orders]
 
     @property
     def closable(self) -> Decimal:
         """Quantity that no closing order is after yet."""
         return self.books.quantity - self.closing
+
+    def waits(self, need: OrderPurpose) -> bool:
+        """Whether something that the venue refused waits for another attempt."""
+        refused = self.refused.get(need)
+        return refused is not None and refused.waiting
 
 
 class Leg(msgspec.Struct, kw_only=True):

@@ -4,14 +4,17 @@ from decimal import Decimal
 
 import msgspec
 
-from contracts.enums import OrderKind, OrderPurpose, PositionSide, Reason, RejectionSource
+from contracts.enums import CloseReason, OrderKind, OrderPurpose, Reason, RejectionSource
+from tradeengine.domain import allowance
+from tradeengine.domain.config import TradingConfig
 from tradeengine.domain.conflicts import Refusal
 from tradeengine.domain.ids import client_order_id
 from tradeengine.domain.inputs import SignalReceived
 from tradeengine.domain.instrument import Instrument
-from tradeengine.domain.orders import ApprovedOrder, OrderDraft, ProtectionTerms
+from tradeengine.domain.orders import ApprovedOrder, OrderDraft, ProtectionTerms, merged
 from tradeengine.domain.position import Leg, StrategyPosition
 from tradeengine.domain.state import ShardState
+from tradeengine.domain.triggers import TRAILING_MAX, stop_fraction, wants_stop, wants_target
 
 _LETTER = {
     OrderPurpose.OPEN: "o",
@@ -26,6 +29,8 @@ RISK_CHECKS = {
     "daily_loss": (Reason.DAILY_LOSS_LIMIT,),
     "drawdown": (Reason.DRAWDOWN_LIMIT,),
     "stop_side": (Reason.STOP_WRONG_SIDE, Reason.TARGET_WRONG_SIDE),
+    "stop_distance": (Reason.STOP_OUT_OF_BAND, Reason.STOP_TOO_FAR),
+    "protection_room": (Reason.PROTECTION_LIMIT,),
     "position_size": (Reason.POSITION_LIMIT, Reason.NO_REFERENCE_PRICE),
     "exposure": (Reason.EXPOSURE_LIMIT,),
 }
@@ -57,13 +62,22 @@ def approve_opening(
     ApprovedOrder or Refusal
         The order, perhaps cut down to what is left of the position limit.
     """
-    refusal = _losses(state, signal) or _stop_sides(draft, reference)
+    refusal = (
+        _losses(state, signal)
+        or _stop_sides(draft, reference)
+        or _stop_distance(state.config, instrument, draft, reference)
+        or allowance.refusal(state.config, signal.context, leg, draft)
+    )
     if refusal is not None:
         return refusal
     cut = _cut_to_position_limit(state, leg, instrument, draft, reference)
     if isinstance(cut, Refusal):
         return cut
-    refusal = _exposure(state, signal, cut, reference) or _filters(instrument, cut, reference)
+    refusal = (
+        _exposure(state, signal, cut, reference)
+        or _filters(instrument, cut, reference)
+        or _closable_by_one_stop(state, leg, instrument, cut)
+    )
     if refusal is not None:
         return refusal
     return _approve(state, cut, number, signal.time_ms)
@@ -88,12 +102,14 @@ def _approve(state: ShardState, draft: OrderDraft, number: int, time_ms: int) ->
         quantity=draft.quantity,
         price=draft.price,
         trigger_price=draft.trigger_price,
+        callback_pct=draft.callback_pct,
         time_in_force=draft.time_in_force,
         planned_ms=time_ms,
         expires_ms=draft.expires_ms,
         score=draft.score,
         terms=draft.terms,
         position_id=draft.position_id,
+        close_reason=draft.close_reason,
     )
 
 
@@ -139,6 +155,50 @@ def _stop_sides(draft: OrderDraft, reference: Decimal | None) -> Refusal | None:
     return None
 
 
+def _stop_distance(
+    config: TradingConfig, instrument: Instrument, draft: OrderDraft, reference: Decimal | None
+) -> Refusal | None:
+    """A stop must be possible: the least distance inside the exchange's band, the stop no farther than is allowed."""
+    terms, side = draft.terms, draft.position_side
+    if not wants_stop(config, terms):
+        return None
+    least, most = config.min_stop_distance_pct, config.max_stop_distance_pct
+    room = instrument.room_beyond(side) if terms.trailing_pct is None else TRAILING_MAX
+    if room is not None and least > room:
+        detail = f"a stop keeps {least} from the market, and {draft.symbol} takes none beyond {room}: lower the least"
+        return _refuse(Reason.STOP_OUT_OF_BAND, f"{detail} stop distance, or leave the symbol out")
+    if most is None:
+        return None
+    distance = stop_fraction(config, terms)
+    if terms.stop_loss is not None:
+        if reference is None:
+            return _refuse(Reason.NO_REFERENCE_PRICE, "the stop's distance needs a price and none is known")
+        distance = abs(reference - terms.stop_loss) / reference
+    distance = max(distance or Decimal(0), least)
+    if distance > most:
+        return _refuse(Reason.STOP_TOO_FAR, f"the stop is {distance:.6f} of the price away, at most {most} is allowed")
+    return None
+
+
+def _closable_by_one_stop(
+    state: ShardState, leg: Leg | None, instrument: Instrument, draft: OrderDraft
+) -> Refusal | None:
+    """A protected position must not grow beyond what one stop can close at market."""
+    _, most = instrument.quantity_limits(market=True)
+    own = leg.strategies.get(draft.strategy_id) if leg else None
+    terms = merged(own.terms, draft.terms) if own else draft.terms
+    protected = wants_stop(state.config, terms) or wants_target(state.config, terms) or terms.break_even_at_pct
+    if not most or not protected:
+        return None
+    entries = [state.orders[order_id] for order_id in leg.opening_orders] if leg else []
+    under_way = sum((e.remaining for e in entries if e.order.strategy_id == draft.strategy_id), Decimal(0))
+    total = draft.quantity + under_way + (max(own.quantity, Decimal(0)) if own else Decimal(0))
+    if total <= most:
+        return None
+    detail = f"{draft.strategy_id} would hold {total}, and a stop or target closes at most {most}"
+    return _size(Reason.ABOVE_MAX_QUANTITY, detail)
+
+
 def _cut_to_position_limit(
     state: ShardState, leg: Leg | None, instrument: Instrument, draft: OrderDraft, reference: Decimal | None
 ) -> OrderDraft | Refusal:
@@ -171,27 +231,28 @@ def _filters(instrument: Instrument, draft: OrderDraft, reference: Decimal | Non
 
 
 def exempt_draft(
-    strategy_id: str,
-    signal_id: str,
-    symbol: str,
-    side: PositionSide,
+    position: StrategyPosition,
     purpose: OrderPurpose,
     quantity: Decimal,
+    signal_id: str,
     trigger_price: Decimal | None = None,
-    position_id: str | None = None,
+    callback_pct: Decimal | None = None,
+    close_reason: CloseReason | None = None,
 ) -> OrderDraft:
-    """Draft an order that no limit may stop: a market order, or a stop or target with a trigger price."""
+    """Draft an order that no limit may stop: at market, or a stop or target with a trigger price or a callback."""
     return OrderDraft(
-        strategy_id=strategy_id,
+        strategy_id=position.strategy_id,
         signal_id=signal_id,
-        symbol=symbol,
-        position_side=side,
+        symbol=position.symbol,
+        position_side=position.side,
         purpose=purpose,
-        kind=_EXEMPT_KIND[purpose],
+        kind=_EXEMPT_KIND[purpose] if callback_pct is None else OrderKind.TRAILING_STOP_MARKET,
         quantity=quantity,
         trigger_price=trigger_price,
+        callback_pct=callback_pct,
         terms=_NO_TERMS,
-        position_id=position_id,
+        position_id=position.position_id,
+        close_reason=close_reason,
     )
 
 
@@ -203,6 +264,7 @@ def market_orders(
     signal_id: str,
     time_ms: int,
     planned: int = 0,
+    close_reason: CloseReason | None = None,
 ) -> list[ApprovedOrder]:
     """Approve market orders that no limit may stop: whole steps, as many orders as the venue's greatest asks for.
 
@@ -212,6 +274,8 @@ def market_orders(
         Of all of them together, base asset; nothing is approved for less than a step.
     planned
         Orders that the same decision has planned before.
+    close_reason
+        Why they close, where the purpose alone does not say it.
     """
     instrument = state.instruments.get(position.symbol)
     if instrument is None:
@@ -222,15 +286,7 @@ def market_orders(
     orders: list[ApprovedOrder] = []
     while rest > 0:
         part = min(rest, largest)
-        draft = exempt_draft(
-            position.strategy_id,
-            signal_id,
-            position.symbol,
-            position.side,
-            purpose,
-            part,
-            position_id=position.position_id,
-        )
+        draft = exempt_draft(position, purpose, part, signal_id, close_reason=close_reason)
         orders.append(approve_exempt(state, draft, state.orders_planned + planned + len(orders), time_ms))
         rest -= part
     return orders

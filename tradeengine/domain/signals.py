@@ -93,6 +93,10 @@ def _admit(state: ShardState, signal: SignalReceived, side: PositionSide) -> Ins
     instrument = state.instruments.get(signal.symbol)
     if instrument is None:
         return _invalid(Reason.UNKNOWN_INSTRUMENT, f"the venue does not trade {signal.symbol}")
+    halted = state.halted.get(signal.symbol)
+    if halted is not None or not instrument.trading:
+        why = halted if halted is not None else "the exchange takes no openings now"
+        return _invalid(Reason.SYMBOL_HALTED, f"{signal.symbol} is halted: {why}; closing is possible")
     if signal.position_side is not None and signal.position_side is not side:
         return _invalid(Reason.POSITION_SIDE_MISMATCH, f"{signal.action} opens {side}, not {signal.position_side}")
     floor = config.confidence_floor(signal.strategy_id, signal.strategy_mode)

@@ -9,6 +9,7 @@ from contracts.enums import (
     PositionSide,
     Reason,
     RejectionSource,
+    Side,
     TriggerDirection,
 )
 from tradeengine.domain.config import TradingConfig
@@ -82,6 +83,9 @@ def draft_entry(
     for value in (price, trigger):
         if value is not None and not instrument.price_in_range(value):
             return _refuse(Reason.PRICE_OUT_OF_RANGE, f"{value} is outside the prices that {signal.symbol} trades at")
+    outside = _outside_band(instrument, side, price, trigger, signal.context.mark_price)
+    if outside is not None:
+        return outside
     reference = price or trigger or signal.reference_price
     quantity = quantity_of(config, signal, reference)
     if isinstance(quantity, Refusal):
@@ -103,6 +107,22 @@ def draft_entry(
         terms=_terms(signal),
     )
     return draft, reference
+
+
+def _outside_band(
+    instrument: Instrument, side: PositionSide, price: Decimal | None, trigger: Decimal | None, mark: Decimal | None
+) -> Refusal | None:
+    """Refuse an entry that the exchange does not take so far from the mark price."""
+    if mark is None:
+        return None
+    ok = price is None or instrument.price_in_band(price, side.opening, mark)
+    if ok and trigger is not None:
+        ok = all(instrument.price_in_band(trigger, direction, mark) for direction in Side)
+    if ok:
+        return None
+    at = trigger if trigger is not None else price
+    detail = f"{at} is outside the exchange's band of {instrument.percent_down} to {instrument.percent_up} times {mark}"
+    return _refuse(Reason.PRICE_OUT_OF_RANGE, detail)
 
 
 def quantity_of(config: TradingConfig, signal: SignalReceived, reference: Decimal | None) -> Decimal | Refusal:
@@ -135,7 +155,14 @@ def quantity_of(config: TradingConfig, signal: SignalReceived, reference: Decima
 
 
 def _terms(signal: SignalReceived) -> ProtectionTerms:
-    return ProtectionTerms(signal.stop_loss, signal.stop_loss_pct, signal.take_profit, signal.take_profit_pct)
+    return ProtectionTerms(
+        stop_loss=signal.stop_loss,
+        stop_loss_pct=signal.stop_loss_pct,
+        take_profit=signal.take_profit,
+        take_profit_pct=signal.take_profit_pct,
+        trailing_pct=signal.trailing_pct,
+        break_even_at_pct=signal.break_even_at_pct,
+    )
 
 
 def _refuse(reason: Reason, detail: str) -> Refusal:

@@ -3,11 +3,13 @@
 import hashlib
 from collections import OrderedDict
 from decimal import Decimal
+from typing import NamedTuple
 
 import msgspec
 
 from contracts.enums import PositionSide
 from tradeengine.domain.config import TradingConfig
+from tradeengine.domain.events import DifferenceFound
 from tradeengine.domain.inputs import SignalReceived
 from tradeengine.domain.instrument import Instrument
 from tradeengine.domain.money import ZERO
@@ -18,6 +20,18 @@ DAY_MS = 86_400_000
 
 MEMORY_ENTRIES = 50_000
 """Most decisions (and trades) that a shard keeps in memory; older ones are looked up among the committed ones."""
+
+ENDED_ENTRIES = 2_000
+"""Most orders that a shard remembers after they ended without filling wholly."""
+
+ENDED_MS = 3_600_000
+"""How long it does so, milliseconds: a fill that comes later than that was read back by an operator."""
+
+SETTLEMENT_ENTRIES = 20_000
+"""Most settlements of funding that a shard remembers."""
+
+SETTLEMENT_MS = 8 * DAY_MS
+"""How long it does so, milliseconds: longer than the seven days that the exchange's list goes back by default."""
 
 MAX_AHEAD = 1_000
 """Most strategies that a shard remembers future times of; beyond that one time holds for all."""
@@ -47,6 +61,17 @@ class Totals(msgspec.Struct):
         return self.day_pnl if time_ms // DAY_MS == self.day else ZERO
 
 
+class PriceWatch(NamedTuple):
+    """Mark prices of one symbol at which a position is to be looked at: at or above the one, at or below the other."""
+
+    above: Decimal | None = None
+    below: Decimal | None = None
+
+    def reached(self, mark: Decimal) -> bool:
+        """Whether a mark price is one of those that are waited for."""
+        return (self.above is not None and mark >= self.above) or (self.below is not None and mark <= self.below)
+
+
 class ShardState(msgspec.Struct, kw_only=True):
     """Everything that one shard knows.
 
@@ -54,6 +79,8 @@ class ShardState(msgspec.Struct, kw_only=True):
     ----------
     shards
         Number of shards that the journal was opened with, 0 before.
+    venue
+        Name of the venue that the orders are sent to.
     orders_planned
         Number of orders planned so far: the source of order ids.
     decided
@@ -64,11 +91,27 @@ class ShardState(msgspec.Struct, kw_only=True):
         Latest time, per strategy, of signals that were decided well before that time came.
     trades
         Memory of booked trades: ``symbol:trade id`` to time, oldest first.
+    last_trades
+        Symbol to the newest trade id that was dealt with: the venue reads trades back from there. Ids that are not
+        whole numbers have no order and do not count.
+    moved
+        Leg to the time of its newest fill, kept when the leg is flat.
+    ended
+        Memory of orders that ended without filling wholly, oldest first: a fill may still turn up.
+    settlements
+        Memory of booked settlements: ``symbol:id`` to time, oldest first.
+    room_ms
+        When a conditional order left the venue last, milliseconds since 1970 UTC.
+    halted
+        Symbols on which openings are refused, and why.
+    differences
+        What differs between books and exchange and has been told, by :attr:`DifferenceFound.key`.
     """
 
     shard: int
     shards: int = 0
     journal_id: str = ""
+    venue: str = "paper"
     config: TradingConfig = TradingConfig()
     instruments: dict[str, Instrument] = {}
     legs: dict[str, Leg] = {}
@@ -78,6 +121,13 @@ class ShardState(msgspec.Struct, kw_only=True):
     forgotten_ms: int = 0
     ahead: dict[str, int] = {}
     trades: dict[str, int] = {}
+    last_trades: dict[str, str] = {}
+    moved: dict[str, int] = {}
+    ended: dict[str, LiveOrder] = {}
+    settlements: dict[str, int] = {}
+    halted: dict[str, str] = {}
+    differences: dict[str, DifferenceFound] = {}
+    room_ms: int = 0
     totals: Totals = msgspec.field(default_factory=Totals)
     peak_equity: Decimal = ZERO
 
@@ -85,6 +135,8 @@ class ShardState(msgspec.Struct, kw_only=True):
         # A dict looks past every place that was freed at its front to find its oldest entry; this one finds it at once.
         self.decided = OrderedDict(self.decided)
         self.trades = OrderedDict(self.trades)
+        self.ended = OrderedDict(self.ended)
+        self.settlements = OrderedDict(self.settlements)
 
     def leg(self, symbol: str, side: PositionSide) -> Leg | None:
         """Exchange position of a symbol and side, if anything is held or under way there."""
@@ -94,10 +146,30 @@ class ShardState(msgspec.Struct, kw_only=True):
     def waits_for_time(self) -> bool:
         """Whether the passing of time may call for something: an order has a deadline, or something was refused."""
         return any(live.order.expires_ms is not None for live in self.orders.values()) or any(
-            position.refused_ms is not None or position.quantity < ZERO
+            position.quantity < ZERO or any(refused.waiting for refused in position.refused.values())
             for leg in self.legs.values()
             for position in leg.strategies.values()
         )
+
+    @property
+    def price_watches(self) -> dict[str, "PriceWatch"]:
+        """Mark prices that positions wait for, per symbol; worth asking for again when a record is committed."""
+        watches: dict[str, PriceWatch] = {}
+        for leg in self.legs.values():
+            levels = [
+                position.watch_price
+                for position in leg.strategies.values()
+                if position.watch_price is not None and position.closable > ZERO
+            ]
+            if not levels:
+                continue
+            former = watches.get(leg.symbol, PriceWatch())
+            watches[leg.symbol] = (
+                former._replace(above=min(levels))
+                if leg.side is PositionSide.LONG
+                else former._replace(below=max(levels))
+            )
+        return watches
 
     def needs_lookup(self, signal: SignalReceived) -> bool:
         """Whether the memory alone cannot tell if this signal was decided before.

@@ -6,10 +6,17 @@ Notes on columns whose names do not say it all:
 - ``positions.quantity`` is what is held while the position is open, and what was bought in all once it is closed.
 - ``pnl`` and ``realized_pnl`` are gross; ``pnl_after_fees`` is less fees plus funding.
 - ``entry_trade_ids`` and ``exit_trade_ids`` hold the first 1,000; ``fills`` has them all.
+- ``strategy_positions.stop_widened`` tells that the stop was moved out to the least distance, ``stop_clamped`` that it
+  was moved in to the exchange's band.
 - ``exchange_positions.contributing_strategies`` are those that hold something now; ``total_contributions`` counts
   opening fills since the position was last flat; ``unrealized_pnl`` depends on a price, which no record holds: null.
 - ``orders.order_id`` is the client order id; ``venue_order_id`` the exchange's own.
-- ``daily_pnl.trades`` counts fills.
+- ``daily_pnl.trades`` counts fills, but not what was reconciled.
+- ``fills.reconciled`` marks what no trade stands behind: the exchange held otherwise than the books.
+- ``funding_payments.exchange_id`` is the exchange's own number, if it is known.
+- ``differences.status`` is ``repaired`` where the books were made equal at once, ``open`` while a difference lasts, and
+  ``over`` once it is found no more, at ``ended_at``. Quantities are of the leg, or of the order where one is named.
+- ``symbol_halts`` has a row for every symbol that was ever halted.
 - ``shard`` and ``sequence`` name the journal's record that made the row.
 """
 
@@ -98,7 +105,7 @@ FILLS = Table(
         """
         trade_id symbol strategy_id time:time order_id strategy_position_id exchange_position_key
         side position_side opening:boolean price:decimal quantity:decimal value:decimal fee:decimal fee_asset
-        realized_pnl:decimal close_reason maker:boolean shard:integer sequence:integer
+        realized_pnl:decimal close_reason maker:boolean reconciled:boolean shard:integer sequence:integer
         """
     ),
 )
@@ -126,6 +133,7 @@ STRATEGY_POSITIONS = Table(
         entry_time:time entry_order_id take_profit_price:decimal stop_loss_price:decimal tp_order_id sl_order_id
         status current_quantity:decimal exit_quantity:decimal exit_price:decimal exit_time:time close_reason
         realized_pnl:decimal realized_pnl_pct:decimal commission_total:decimal funding_total:decimal
+        stop_widened:boolean stop_clamped:boolean
         exchange_position_key strategy_metadata:json updated_at:time shard:integer sequence:integer
         """
     ),
@@ -162,7 +170,7 @@ FUNDING_PAYMENTS = Table(
     columns=_columns(
         """
         payment_id time:time strategy_id strategy_position_id exchange_position_key symbol position_side
-        rate:decimal mark_price:decimal quantity:decimal amount:decimal shard:integer sequence:integer
+        rate:decimal mark_price:decimal quantity:decimal amount:decimal exchange_id shard:integer sequence:integer
         """
     ),
 )
@@ -172,6 +180,31 @@ DAILY_PNL = Table(
     columns=_columns(
         "day:date strategy_id realized_pnl:decimal fees:decimal funding:decimal net_pnl:decimal trades:integer"
     ),
+)
+DIFFERENCES = Table(
+    "differences",
+    key=("difference_id",),
+    columns=_columns(
+        """
+        difference_id found_at:time ended_at:time status kind action symbol position_side order_id
+        books_quantity:decimal exchange_quantity:decimal text shard:integer sequence:integer
+        """
+    ),
+    indexes=(("status",),),
+)
+ALERTS = Table(
+    "alerts",
+    key=("alert_id",),
+    columns=_columns(
+        """
+        alert_id time:time name severity text symbol position_side strategy_id shard:integer sequence:integer
+        """
+    ),
+)
+SYMBOL_HALTS = Table(
+    "symbol_halts",
+    key=("symbol",),
+    columns=_columns("symbol halted:boolean why changed_at:time shard:integer sequence:integer"),
 )
 
 TABLES = {
@@ -186,6 +219,9 @@ TABLES = {
         EXCHANGE_POSITIONS,
         FUNDING_PAYMENTS,
         DAILY_PNL,
+        DIFFERENCES,
+        ALERTS,
+        SYMBOL_HALTS,
     )
 }
 """All tables by name."""

@@ -8,7 +8,7 @@ from tradeengine.domain import events as ev
 from tradeengine.domain.money import MONEY
 from tradeengine.journal.record import Record
 from tradeengine.projection.changes import Change
-from tradeengine.projection.rows import decisions, fills, funding, orders, positions
+from tradeengine.projection.rows import alerts, decisions, differences, fills, funding, halts, orders, positions
 from tradeengine.projection.rows.source import Source
 
 
@@ -35,10 +35,15 @@ _ROWS: dict[type, Callable[[Source, Any], list[Change]]] = {
     ev.SignalDecided: decisions.decided,
     ev.OrderPlanned: orders.planned,
     ev.OrderOpened: orders.opened,
+    ev.OrderAmended: orders.amended,
     ev.CancelPlanned: orders.cancel_planned,
     ev.OrderEnded: orders.ended,
     ev.OrderFilled: fills.filled,
     ev.ProtectionPlanned: positions.protected,
     ev.FundingBooked: funding.booked,
+    ev.AlertRaised: alerts.raised,
+    ev.DifferenceFound: differences.found,
+    ev.DifferenceEnded: differences.ended,
+    ev.SymbolHalted: halts.changed,
 }
 """Events without an entry here show in no table."""

@@ -17,7 +17,8 @@ def filled(source: Source, event: OrderFilled) -> list[Change]:
         changes.append(_fill(source, event, share))
         changes += positions.filled(source, event, share)
         changes += _contribution(source, event, share)
-        changes.append(daily_pnl.added(event.time_ms, share.strategy_id, share.realized, share.fee, ZERO, 1))
+        trades = 0 if event.reconciled else 1
+        changes.append(daily_pnl.added(event.time_ms, share.strategy_id, share.realized, share.fee, ZERO, trades))
     return changes
 
 
@@ -38,6 +39,7 @@ def _fill(source: Source, event: OrderFilled, share: FillShare) -> Change:
         "realized_pnl": share.realized,
         "close_reason": share.close_reason,
         "maker": event.maker,
+        "reconciled": event.reconciled,
         "shard": source.shard,
         "sequence": source.sequence,
     }

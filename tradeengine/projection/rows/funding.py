@@ -1,5 +1,9 @@
 """Rows of ``funding_payments``: one for each strategy's share of a payment."""
 
+from decimal import Decimal
+from typing import Any
+
+from contracts.signal import EXTERNAL
 from tradeengine.domain.events import FundingBooked
 from tradeengine.domain.ids import uuid_of
 from tradeengine.domain.money import ZERO
@@ -11,25 +15,42 @@ from tradeengine.projection.tables import FUNDING_PAYMENTS
 
 
 def booked(source: Source, event: FundingBooked) -> list[Change]:
-    """A payment, in every table that it touches."""
+    """A payment, in every table that it touches; what is nobody's counts as external's."""
     leg = leg_key(event.symbol, event.position_side)
+    if not event.shares:
+        return _payment(source, event, EXTERNAL, None, ZERO, event.amount)
     changes: list[Change] = [exchange_positions.funded(leg, event.after, event.time_ms)]
     for share in event.shares:
-        values = {
-            "time": event.time_ms,
-            "strategy_id": share.strategy_id,
-            "strategy_position_id": share.position_id,
-            "exchange_position_key": leg,
-            "symbol": event.symbol,
-            "position_side": event.position_side,
-            "rate": event.rate,
-            "mark_price": event.mark_price,
-            "quantity": share.after.quantity,
-            "amount": share.amount,
-            **source.origin,
-        }
-        payment_id = uuid_of(share.position_id, str(source.sequence), str(source.place))
-        changes.append(Put(FUNDING_PAYMENTS.name, (payment_id,), values))
+        changes += _payment(source, event, share.strategy_id, share.position_id, share.after.quantity, share.amount)
         changes += positions.funded(share.position_id, share.after, event.time_ms)
-        changes.append(daily_pnl.added(event.time_ms, share.strategy_id, ZERO, ZERO, share.amount, 0))
     return changes
+
+
+def _payment(
+    source: Source,
+    event: FundingBooked,
+    strategy_id: str,
+    position_id: str | None,
+    quantity: Decimal,
+    amount: Decimal,
+) -> list[Change]:
+    leg = leg_key(event.symbol, event.position_side)
+    values: dict[str, Any] = {
+        "time": event.time_ms,
+        "strategy_id": strategy_id,
+        "strategy_position_id": position_id,
+        "exchange_position_key": leg,
+        "symbol": event.symbol,
+        "position_side": event.position_side,
+        "rate": event.rate,
+        "mark_price": event.mark_price,
+        "quantity": quantity,
+        "amount": amount,
+        "exchange_id": event.id,
+        **source.origin,
+    }
+    payment_id = uuid_of(position_id or leg, str(source.sequence), str(source.place))
+    return [
+        Put(FUNDING_PAYMENTS.name, (payment_id,), values),
+        daily_pnl.added(event.time_ms, strategy_id, ZERO, ZERO, amount, 0),
+    ]

@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from contracts.enums import OrderPurpose, OrderStatus
-from tradeengine.domain.events import CancelPlanned, OrderEnded, OrderFilled, OrderOpened, OrderPlanned
+from tradeengine.domain.events import CancelPlanned, OrderAmended, OrderEnded, OrderFilled, OrderOpened, OrderPlanned
 from tradeengine.domain.money import ZERO
 from tradeengine.domain.position import leg_key
 from tradeengine.projection.changes import Amend, Change, Patch, Put
@@ -51,6 +51,16 @@ def planned(source: Source, event: OrderPlanned) -> list[Change]:
 def opened(source: Source, event: OrderOpened) -> list[Change]:
     """The venue took the order."""
     values = {"status": OrderStatus.OPEN, "venue_order_id": event.venue_order_id, "updated_at": event.time_ms}
+    return [Patch(ORDERS.name, (event.client_order_id,), values)]
+
+
+def amended(source: Source, event: OrderAmended) -> list[Change]:
+    """The order rests otherwise than it was planned."""
+    values = {"quantity": event.quantity, "remaining_quantity": event.remaining, "updated_at": event.time_ms}
+    if event.price is not None:
+        values["price"] = event.price
+    if event.trigger_price is not None:
+        values["trigger_price"] = event.trigger_price
     return [Patch(ORDERS.name, (event.client_order_id,), values)]
 
 

@@ -44,7 +44,13 @@ def protected(source: Source, event: ProtectionPlanned) -> list[Change]:
         Patch(
             STRATEGY_POSITIONS.name,
             key,
-            {"stop_loss_price": stop, "take_profit_price": target, "updated_at": event.time_ms},
+            {
+                "stop_loss_price": stop,
+                "take_profit_price": target,
+                "stop_widened": event.widened,
+                "stop_clamped": event.clamped,
+                "updated_at": event.time_ms,
+            },
         ),
     ]
 

@@ -1,0 +1,120 @@
+"""What users find in the tables about the exchange's own account of things, by example."""
+
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from contracts.enums import OrderPurpose, OrderStatus
+from tests.domain.reconcile_cases import Exchange, stop_named
+from tests.projection.tables import read_model, row_of, rows_of
+from tests.support.builders import build, of_kind
+from tests.support.records import RecordedWorld
+from tradeengine.domain import events as ev
+from tradeengine.domain.inputs import FundingSettled, SymbolCommanded
+from tradeengine.projection.sqlite import SqliteReadModel
+
+ORPHAN = "te-test-0-zzzs"
+
+
+@pytest.fixture
+async def model(tmp_path: Path) -> AsyncIterator[SqliteReadModel]:
+    model = read_model(tmp_path)
+    await model.open()
+    yield model
+    await model.close()
+
+
+def held(world: RecordedWorld, quantity: str) -> Exchange:
+    """Bring A's two, and their stop, to rest, at an exchange that holds another quantity."""
+    world.trade("buy", "A", "100", "2", stop_loss="90")
+    world.report(world.resting(OrderPurpose.STOP_LOSS), OrderStatus.OPEN)
+    return Exchange(world, Decimal(quantity))
+
+
+async def test_a_difference_that_was_repaired(model: SqliteReadModel) -> None:
+    world = RecordedWorld()
+    held(world, "1.5").look()
+    await model.apply([world.cut()])
+
+    row = await row_of(model, "differences")
+    assert (row["kind"], row["action"], row["status"]) == ("quantity", "written_off", "repaired")
+    assert (row["symbol"], row["position_side"], row["order_id"]) == ("BTCUSDT", "LONG", None)
+    assert (row["books_quantity"], row["exchange_quantity"]) == ("2", "1.5")
+    assert row["ended_at"] == row["found_at"]
+    alert = await row_of(model, "alerts")
+    assert (alert["name"], alert["severity"], alert["text"]) == ("difference_quantity", "critical", row["text"])
+    fills = await rows_of(model, "fills")
+    assert [(fill["quantity"], fill["reconciled"], fill["close_reason"]) for fill in fills] == [
+        ("2", False, None),
+        ("0.5", True, "manual"),
+    ]
+    assert (await row_of(model, "daily_pnl"))["trades"] == 1
+    assert (await row_of(model, "strategy_positions"))["current_quantity"] == "1.5"
+
+
+async def test_a_difference_that_lasts_until_it_is_found_no_more(model: SqliteReadModel) -> None:
+    world = RecordedWorld()
+    exchange = held(world, "2")
+    exchange.orders[ORPHAN] = stop_named(ORPHAN)
+    world.give(exchange.observed())
+    await model.apply([world.cut()])
+    row = await row_of(model, "differences")
+    assert (row["kind"], row["status"], row["order_id"], row["ended_at"]) == ("orphan_order", "open", ORPHAN, None)
+
+    del exchange.orders[ORPHAN]
+    world.give(exchange.observed())
+    await model.apply([world.cut()])
+    row = await row_of(model, "differences")
+    assert row["status"] == "over"
+    assert row["ended_at"] > row["found_at"]
+
+
+async def test_a_symbol_that_was_halted_and_let_go(model: SqliteReadModel) -> None:
+    world = RecordedWorld()
+    held(world, "-1").look()
+    await model.apply([world.cut()])
+    row = await row_of(model, "symbol_halts")
+    assert (row["symbol"], row["halted"]) == ("BTCUSDT", True)
+    assert "cannot be below zero" in row["why"]
+
+    world.give(SymbolCommanded(time_ms=world.now, symbol="BTCUSDT", halted=False, why="closed by hand"))
+    await model.apply([world.cut()])
+    row = await row_of(model, "symbol_halts")
+    assert (row["halted"], row["why"]) == (False, "closed by hand")
+
+
+async def test_an_order_that_somebody_amended_shows_how_it_rests(model: SqliteReadModel) -> None:
+    world = RecordedWorld()
+    entry = world.order(quantity="2", order_type="limit", target_price="90")
+    world.report(entry, OrderStatus.OPEN)
+    exchange = Exchange(world, Decimal(0))
+    planned = exchange.orders[entry.client_order_id]
+    exchange.orders[entry.client_order_id] = msgspec.structs.replace(planned, quantity=Decimal(5), price=Decimal(95))
+    events = world.give(exchange.observed())
+    assert of_kind(events, ev.OrderAmended)
+    await model.apply([world.cut()])
+    row = await row_of(model, "orders", order_id=entry.client_order_id)
+    assert (row["quantity"], row["remaining_quantity"], row["price"]) == ("5", "5", "95")
+    assert row["cancel_reason"] == "rests otherwise than planned"
+
+
+async def test_funding_of_what_is_gone_is_nobodys(model: SqliteReadModel) -> None:
+    world = RecordedWorld()
+    world.give(
+        build(
+            FundingSettled,
+            time_ms=world.now,
+            symbol="BTCUSDT",
+            rate="0.001",
+            mark_price="100",
+            amount="-0.1",
+            id="77",
+        )
+    )
+    await model.apply([world.cut()])
+    row = await row_of(model, "funding_payments")
+    assert (row["strategy_id"], row["amount"], row["exchange_id"]) == ("external", "-0.1", "77")
+    assert (await row_of(model, "daily_pnl"))["net_pnl"] == "-0.1"
