@@ -1,6 +1,7 @@
 PYTHON ?= python3
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
+MUTANTS_ARGS ?=
 # Names packages to move: make lock UPGRADE="--upgrade-package ruff"; everything: make lock UPGRADE=--upgrade
 UPGRADE ?=
 
@@ -15,10 +16,10 @@ COMPILE := .lock-venv/bin/uv pip compile --quiet --universal --python-version 3.
 export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint format bench schemas lock clean
+.PHONY: help setup run run-sim test lint format bench mutants schemas lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(INSTALLED) ## make .venv with the locked dependencies (the other targets call it)
 
@@ -55,8 +56,14 @@ format: setup ## put the code into its standard form
 	@$(BIN)/ruff check --quiet --fix-only .
 	@$(BIN)/ruff format --quiet .
 
+run-sim: setup ## the same, with orders that go over the wire to a simulated exchange
+	@$(BIN)/tradeengine run --demo --exchange
+
 bench: setup ## measure; BENCH_ARGS goes to the benchmark runner
 	@$(BIN)/python -m tests.benchmarks $(BENCH_ARGS)
+
+mutants: setup ## take safeties out of a copy, one at a time: tests must notice each; MUTANTS_ARGS names some
+	@$(BIN)/python -m tests.mutants $(MUTANTS_ARGS)
 
 schemas: setup ## export the JSON Schemas of the contracts to docs/schemas
 	@$(BIN)/python -m contracts.export docs/schemas

@@ -9,6 +9,7 @@ from tests.benchmarks.figures import growth, percentile, spread
 from tests.benchmarks.page import write_page
 from tests.benchmarks.report import Aim, Chart, Report, Table, markdown
 from tests.benchmarks.settings import Settings
+from tests.benchmarks.stop_times import stop_times
 
 
 @pytest.mark.process
@@ -68,6 +69,21 @@ def test_growth_takes_each_tenth_from_its_quietest_round() -> None:
 def test_spread_shows_the_median_and_the_range() -> None:
     assert spread([1200.4, 1000.0, 3000.0]) == "1,200 (1,000–3,000)"
     assert spread([0.5], 2) == "0.50"
+
+
+def test_a_stop_is_timed_from_the_fill_of_its_own_leg() -> None:
+    def fill(at: int, side: str, leg: str) -> dict[str, object]:
+        order = {"s": "BTCUSDT", "ps": leg, "S": side, "x": "TRADE"}
+        return {"caused": [{"e": "ORDER_TRADE_UPDATE", "T": at, "o": order}]}
+
+    def rest(at: int, leg: str, kind: str = "STOP_MARKET") -> dict[str, object]:
+        return {"caused": [{"e": "ALGO_UPDATE", "T": at, "o": {"s": "BTCUSDT", "ps": leg, "X": "NEW", "o": kind}}]}
+
+    both = [fill(100, "BUY", "LONG"), fill(103, "SELL", "SHORT"), rest(107, "SHORT"), rest(110, "LONG")]
+    assert stop_times(both) == [4, 10]
+    assert stop_times([fill(100, "BUY", "LONG"), rest(102, "LONG", "TAKE_PROFIT_MARKET"), rest(105, "LONG")]) == [5]
+    closed_first = [fill(100, "BUY", "LONG"), fill(101, "SELL", "LONG"), rest(105, "LONG")]
+    assert stop_times(closed_first) == []
 
 
 def _report(title: str, figure: str) -> Report:

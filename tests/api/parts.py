@@ -15,7 +15,7 @@ from contracts.enums import Outcome, Reason, RejectionSource
 from contracts.query import BadCursor, Page, UnknownFilter, UnknownSort
 from contracts.signal import Signal
 from contracts.subjects import shard_of
-from shared.clock import SystemClock
+from shared.clock import Clock, SystemClock
 from shared.errors import EngineError
 from shared.health import ComponentHealth, Health
 from shared.metrics import Metrics
@@ -25,6 +25,10 @@ from tradeengine.api.server import listen, serve
 from tradeengine.api.services import ApiServices
 from tradeengine.domain.events import SignalDecided
 from tradeengine.projection.tables import TABLES, Kind
+from tradeengine.runtime.account import Account
+from tradeengine.runtime.reconciler import Reconciler
+from tradeengine.venue.paper.book import PaperBook
+from tradeengine.venue.paper.venue import PaperVenue
 
 KEYS = {
     "READER_API_KEY": "reader-key-0001",
@@ -129,6 +133,13 @@ def bearer(key: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {key}"}
 
 
+def _reconciler(clock: Clock) -> Reconciler:
+    """A reconciler of an engine that trades nothing."""
+    venue = PaperVenue(PaperBook(maker_fee=Decimal(0), taker_fee=Decimal(0), slippage_bps=Decimal(0)), clock, [])
+    account = Account(Decimal(10_000), venue.mark_price)
+    return Reconciler(venue, clock, account, states=list, submit=lambda observed: None, interval_s=10)
+
+
 def services(keys: Mapping[str, str], timeout_s: float = 10.0) -> tuple[ApiServices, MemoryDesk, MemoryTables]:
     clock, desk, tables = SystemClock(), MemoryDesk(), MemoryTables()
     made = ApiServices(
@@ -139,6 +150,8 @@ def services(keys: Mapping[str, str], timeout_s: float = 10.0) -> tuple[ApiServi
         desk=desk,
         read_model=tables,
         account=lambda: {"equity": Decimal("1E+4"), "fees": Decimal("0.10")},
+        coverage=list,
+        reconciler=_reconciler(clock),
         decision_timeout_s=timeout_s,
     )
     return made, desk, tables
@@ -150,6 +163,7 @@ async def serving(keys: Mapping[str, str] = KEYS, timeout_s: float = 10.0) -> As
     state: dict[str, ComponentHealth] = {"dispatcher": ComponentHealth(details={"shards": 8})}
     made.health.register("dispatcher", lambda: state["dispatcher"])
     app = create_app(made)
+    await made.reconciler._venue.open(lambda report: None)
     server = await serve(app, listen("127.0.0.1", 0))
     url = f"http://127.0.0.1:{server.port}"
     async with httpx.AsyncClient(base_url=url, timeout=30, trust_env=False) as client:

@@ -16,6 +16,9 @@ ROUTES = {
     ("GET", "/decisions"): "READER_API_KEY",
     ("GET", "/decisions/x"): "READER_API_KEY",
     ("GET", "/account"): "READER_API_KEY",
+    ("GET", "/positions/protection"): "READER_API_KEY",
+    ("GET", "/reconciliation"): "READER_API_KEY",
+    ("POST", "/reconciliation"): "RISK_OVERRIDE_KEY",
     ("POST", "/trade/signal"): "TRADER_API_KEY",
     ("POST", "/trade"): "TRADER_API_KEY",
 }
@@ -64,7 +67,7 @@ async def test_without_a_known_key_nothing_is_told(served: Served, headers: dict
 
 
 async def test_a_role_without_a_key_is_closed_to_everybody_and_the_probes_stay_open() -> None:
-    for missing in ("READER_API_KEY", "TRADER_API_KEY"):
+    for missing in ("READER_API_KEY", "TRADER_API_KEY", "RISK_OVERRIDE_KEY"):
         async with serving({name: key for name, key in KEYS.items() if name != missing}) as served:
             for (method, path), needed in ROUTES.items():
                 for key in KEYS.values():

@@ -132,7 +132,6 @@ async def test_a_store_that_does_not_answer_is_a_problem_to_try_again(served: Se
         ("GET", "/nowhere", 404, "not_found"),
         ("GET", "/orders/", 404, "not_found"),
         ("PUT", "/orders", 405, "method_not_allowed"),
-        ("GET", "/positions/protection", 404, "not_found"),
         ("GET", "/positions/btcusdt", 404, "not_found"),
         ("GET", "/positions/B", 404, "not_found"),
         ("GET", f"/positions/{'B' * 31}", 404, "not_found"),

@@ -64,7 +64,7 @@ async def _work(line: Line, url: str, folder: Path) -> Committed:
     service = Service(settings, clock, __version__, instruments)
     await service.start()
     for symbol in SYMBOLS:
-        service.venue.post_price(symbol, _PRICE)
+        service.post_price(symbol, _PRICE)
     while _trouble(service) is not None:
         await clock.sleep(_POLL_S)
     calm_collector()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tradeengine.runtime.nats_server import find_binary
 
-_PACKAGES = ("tradeengine", "nautilus_trader", "msgspec", "pydantic", "nats-py")
+_PACKAGES = ("tradeengine", "nautilus_trader", "msgspec", "pydantic", "nats-py", "python-binance", "aiohttp")
 
 
 def describe() -> dict[str, str]:

@@ -37,6 +37,7 @@ def test_all_is_well_with_nothing_configured(tmp_path: Path) -> None:
         "clock": "ok",
         "store": "ok",
         "nats": "ok",
+        "exchange": "ok",
     }
 
 

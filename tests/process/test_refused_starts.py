@@ -12,6 +12,16 @@ from tradeengine.cli.base import EXIT_CONFIG
 pytestmark = pytest.mark.process
 
 EXIT_USAGE = 2
+AT_AN_EXCHANGE = {
+    "TRADING_MODE": "testnet",
+    "BINANCE_API_KEY": "k",
+    "BINANCE_API_SECRET": "s",
+    "BINANCE_FUTURES_BASE_URL": "http://127.0.0.1:9",
+    "BINANCE_WS_URL": "ws://127.0.0.1:9",
+    "ALLOWED_SYMBOLS": "BTCUSDT",
+    "STOP_LOSS_PCT": "0.02",
+}
+"""Nothing listens there, and nothing is sent before the journal has been read."""
 
 
 def run(data: Path, *arguments: str | Path, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -38,6 +48,7 @@ async def test_a_second_engine_on_the_same_data(tmp_path: Path) -> None:
         await first.until_ready()
         await first.stop()
         assert_refused(run(first.data, SHARDS="3"), "SHARDS=8", "empty data folder")
+        assert_refused(run(first.data, **AT_AN_EXCHANGE), "orders of the venue paper", "another data folder")
 
 
 def test_a_port_in_use(tmp_path: Path) -> None:
@@ -53,7 +64,7 @@ def test_a_port_in_use(tmp_path: Path) -> None:
         ("TRADEENGINE_FOO", "1", "TRADEENGINE_FOO is no setting"),
         ("TRADEENGINE_PROT", "8000", "did you mean TRADEENGINE_PORT?"),
         ("SHARDS", "many", "SHARDS"),
-        ("TRADING_MODE", "production", "set paper or dry-run"),
+        ("TRADING_MODE", "live", "TRADING_MODE"),
         ("NATS_URL", "http://127.0.0.1", "NATS_URL"),
     ],
 )

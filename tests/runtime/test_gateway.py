@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from decimal import Decimal
 
 import pytest
@@ -12,21 +12,19 @@ from shared.clock import ManualClock
 from shared.errors import OutcomeUnknown, Rejected, RetrySafe
 from tests.support.builders import T0, World, fill_of
 from tradeengine.domain.config import TradingConfig
-from tradeengine.domain.inputs import OrderReported, TimeAdvanced, VenueObserved
-from tradeengine.domain.instrument import Instrument
+from tradeengine.domain.inputs import OrderReported, TimeAdvanced
 from tradeengine.domain.money import ZERO
-from tradeengine.domain.orders import ApprovedOrder
+from tradeengine.domain.orders import ApprovedOrder, OrderName
 from tradeengine.journal.record import Entry, Record
 from tradeengine.runtime.gateway import NEVER_ARRIVED, NEVER_SENT, Gateway
-from tradeengine.venue.base import Report, ReportSink
+from tradeengine.runtime.outbox import Instruction, Task
+from tradeengine.venue.base import Report
 
 
 class LossyVenue:
     """A venue whose calls fail as scripted: ``before`` or ``after`` the order took effect."""
 
-    name = "lossy"
     settle_s = 2.0
-    conditional_limit = None
 
     def __init__(
         self,
@@ -44,28 +42,19 @@ class LossyVenue:
         self.requests: list[tuple[str, str]] = []
         self.queries = 0
 
-    async def open(self, sink: ReportSink) -> None:
-        raise NotImplementedError
-
-    async def close(self) -> None:
-        raise NotImplementedError
-
-    async def instruments(self) -> Sequence[Instrument]:
-        return ()
-
     def mark_price(self, symbol: str) -> Decimal | None:
-        return None
+        return Decimal(50_000)
 
     async def place(self, order: ApprovedOrder) -> None:
         self.before_place(order)
         self.requests.append(("place", order.client_order_id))
         self._call(self.executed, order)
 
-    async def cancel(self, order: ApprovedOrder) -> None:
+    async def cancel(self, order: ApprovedOrder | OrderName) -> None:
         self.requests.append(("cancel", order.client_order_id))
         self._call(self.cancelled, order)
 
-    def _call(self, done: list[str], order: ApprovedOrder) -> None:
+    def _call(self, done: list[str], order: ApprovedOrder | OrderName) -> None:
         fault = self.faults.pop(0) if self.faults else None
         if fault and fault[0] == "before":
             raise fault[1]
@@ -84,9 +73,6 @@ class LossyVenue:
         if order.client_order_id not in self.executed:
             return None
         return [fill_of(order, "50000", time_ms=T0, trade_id="7")]
-
-    async def observe(self, last_trades: Mapping[str, str | None]) -> Sequence[VenueObserved]:
-        raise NotImplementedError
 
 
 @pytest.fixture
@@ -121,9 +107,9 @@ async def sent(subject: Gateway) -> None:
     """Let a gateway send all that it has queued."""
     while subject.waiting:
         line = subject._outbox.urgent if len(subject._outbox.urgent) else subject._outbox.openings
-        order, cancel = await line.take()
-        await subject.execute(order, cancel=cancel)
-        line.done(order)
+        instruction = await line.take()
+        await subject.execute(instruction)
+        line.done(instruction)
 
 
 def committed(world: World) -> Record:
@@ -197,25 +183,35 @@ async def test_a_close_right_after_a_buy_that_has_left_follows_it(gateway: Gatew
     ]
 
 
-async def test_a_cancel_that_the_venue_refuses_ends_nothing(gateway: GatewayMaker, order: ApprovedOrder) -> None:
+async def test_a_cancel_that_the_venue_refuses_ends_nothing_and_is_asked_for_again(
+    world: World, order: ApprovedOrder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tradeengine.runtime.gateway._CONFIRM_S", 0.001)
+    refused = ("before", Rejected("it triggers just now"))
+    venue = LossyVenue(*[refused] * 4)
     reports: list[Report] = []
-    subject = gateway(LossyVenue(("before", Rejected("unknown order"))), reports)
-    await subject.execute(order, cancel=True)
+    told: list[tuple[str, ...]] = []
+    subject = Gateway(lambda: world.state, venue, ManualClock(T0), reports.append, lambda *words: told.append(words))
+    async with running(subject):
+        await subject.execute(Instruction(order, Task.CANCEL))
+        await until(lambda: venue.cancelled)
     assert reports == []
+    assert [(name, symbol) for name, _, symbol in told] == [("cancel_refused", "BTCUSDT")]
+    assert order.client_order_id in told[0][1]
 
 
 async def test_a_refused_order_is_reported_rejected_with_the_reason(
     gateway: GatewayMaker, order: ApprovedOrder
 ) -> None:
     reports: list[Report] = []
-    await gateway(LossyVenue(("before", Rejected("no margin"))), reports).execute(order, cancel=False)
+    await gateway(LossyVenue(("before", Rejected("no margin"))), reports).execute(Instruction(order, Task.PLACE))
     assert ended(reports) == (OrderStatus.REJECTED, "no margin")
 
 
 async def test_an_order_that_surely_did_not_arrive_is_sent_again(gateway: GatewayMaker, order: ApprovedOrder) -> None:
     venue = LossyVenue(("before", RetrySafe("refused")), ("before", RetrySafe("refused")))
     reports: list[Report] = []
-    await gateway(venue, reports).execute(order, cancel=False)
+    await gateway(venue, reports).execute(Instruction(order, Task.PLACE))
     assert venue.executed == [order.client_order_id]
     assert reports == []
 
@@ -226,7 +222,7 @@ async def test_an_order_whose_answer_was_lost_is_found_and_never_sent_twice(
 ) -> None:
     venue = LossyVenue(("after", OutcomeUnknown("timeout")), unanswered=2, hidden=hidden)
     reports: list[Report] = []
-    await gateway(venue, reports).execute(order, cancel=False)
+    await gateway(venue, reports).execute(Instruction(order, Task.PLACE))
     assert venue.executed == [order.client_order_id]
     assert [type(report).__name__ for report in reports] == ["FillReported"]
 
@@ -237,7 +233,7 @@ async def test_an_order_that_is_not_found_for_long_enough_never_arrived(
     venue = LossyVenue(("before", OutcomeUnknown("timeout")))
     reports: list[Report] = []
     clock = ManualClock(T0)
-    await gateway(venue, reports, clock).execute(order, cancel=False)
+    await gateway(venue, reports, clock).execute(Instruction(order, Task.PLACE))
     assert venue.executed == []
     assert clock.now_ms() - T0 >= 2000, "it is asked for until the venue must have seen it"
     assert ended(reports) == (OrderStatus.REJECTED, NEVER_ARRIVED)
@@ -245,7 +241,7 @@ async def test_an_order_that_is_not_found_for_long_enough_never_arrived(
 
 async def test_a_cancel_is_repeated_until_it_is_answered(gateway: GatewayMaker, order: ApprovedOrder) -> None:
     venue = LossyVenue(("after", OutcomeUnknown("timeout")), ("before", RetrySafe("refused")))
-    await gateway(venue, []).execute(order, cancel=True)
+    await gateway(venue, []).execute(Instruction(order, Task.CANCEL))
     assert venue.cancelled == [order.client_order_id] * 2
 
 
@@ -326,7 +322,7 @@ async def test_an_opening_that_could_not_be_sent_in_time_is_given_up(
     venue = LossyVenue(*[("before", down)] * 200)
     reports: list[Report] = []
     clock = ManualClock(T0)
-    await gateway(venue, reports, clock).execute(order, cancel=False)
+    await gateway(venue, reports, clock).execute(Instruction(order, Task.PLACE))
     assert venue.executed == []
     status, reason = ended(reports)
     assert status is OrderStatus.REJECTED
@@ -341,7 +337,7 @@ async def test_a_close_is_never_too_old_to_be_sent(gateway: GatewayMaker, world:
     close = world.order("close", "A")
     venue = LossyVenue(("before", RetrySafe("the venue is down")))
     reports: list[Report] = []
-    await gateway(venue, reports, ManualClock(T0 + 24 * 3_600_000)).execute(close, cancel=False)
+    await gateway(venue, reports, ManualClock(T0 + 24 * 3_600_000)).execute(Instruction(close, Task.PLACE))
     assert venue.executed == [close.client_order_id]
     assert reports == []
 
@@ -352,7 +348,7 @@ async def test_an_order_whose_cancel_was_planned_before_it_left_is_not_sent(
     world.signal("close", "A")
     venue = LossyVenue()
     reports: list[Report] = []
-    await gateway(venue, reports).execute(order, cancel=False)
+    await gateway(venue, reports).execute(Instruction(order, Task.PLACE))
     assert venue.executed == []
     (report,) = reports
     assert isinstance(report, OrderReported)
@@ -366,7 +362,7 @@ async def test_an_order_that_is_cancelled_while_the_venue_is_down_is_not_sent_la
 ) -> None:
     venue = LossyVenue(("before", RetrySafe("the venue is down")), before_place=lambda _: world.signal("close", "A"))
     reports: list[Report] = []
-    await gateway(venue, reports).execute(order, cancel=False)
+    await gateway(venue, reports).execute(Instruction(order, Task.PLACE))
     assert venue.executed == []
     assert ended(reports)[0] is OrderStatus.CANCELLED
 
@@ -377,7 +373,7 @@ async def test_an_order_that_the_venue_has_told_of_is_not_sent_again(
 ) -> None:
     world.report(order, status)
     venue = LossyVenue()
-    await gateway(venue, []).execute(order, cancel=False)
+    await gateway(venue, []).execute(Instruction(order, Task.PLACE))
     assert venue.executed == []
 
 

@@ -1,10 +1,13 @@
 """Settings become the configuration that decisions depend on, all of it and in its units."""
 
 import msgspec
+import pytest
 
+from shared.errors import ConfigError
 from shared.settings import Settings
+from tests.support.builders import build, instrument
 from tradeengine.domain.config import TradingConfig
-from tradeengine.runtime.trading_config import trading_config
+from tradeengine.runtime.trading_config import check_armable, trading_config
 
 ENV = {
     "POSITION_MODE": "one-way",
@@ -23,6 +26,11 @@ ENV = {
     "STOP_LOSS_PCT": "0.02",
     "TAKE_PROFIT_PCT": "0.04",
     "MIN_STOP_DISTANCE_PCT": "0.001",
+    "MAX_STOP_DISTANCE_PCT": "0.2",
+    "CROSSED_STOP_POLICY": "reprice",
+    "UNPROTECTED_POLICY": "hold",
+    "CONDITIONAL_ORDER_RESERVE": "20",
+    "DIFFERENCE_POLICY": "halt",
     "ORDER_SIZE_PCT": "0.05",
 }
 
@@ -41,3 +49,19 @@ def test_every_setting_arrives() -> None:
     assert made["min_confidence_by_strategy"] == {"a": "0.2"}
     quote = trading_config(Settings.load({"ORDER_SIZE_QUOTE": "250.5"}))
     assert str(quote.order_size_quote) == "250.5"
+
+
+WIDE = instrument("ETHUSDT", percent_up="1.1", percent_down="0.9")
+NARROW = instrument("XLMUSDT", percent_up="1.05", percent_down="0.95")
+
+
+def test_i21_a_floor_that_no_stop_of_an_allowed_symbol_could_keep_refuses_to_start() -> None:
+    config = build(TradingConfig, min_stop_distance_pct="0.06", allowed_symbols=("ETHUSDT", "XLMUSDT"))
+    with pytest.raises(ConfigError, match=r"MIN_STOP_DISTANCE_PCT=0\.06 .*XLMUSDT LONG .*0\.0475"):
+        check_armable(config, (WIDE, NARROW))
+
+
+def test_i21_symbols_that_nobody_named_are_told_and_not_refused() -> None:
+    config = build(TradingConfig, min_stop_distance_pct="0.06")
+    assert [text.split()[0] for text in check_armable(config, (WIDE, NARROW, instrument()))] == ["XLMUSDT"]
+    assert check_armable(build(TradingConfig, min_stop_distance_pct="0.04"), (WIDE, NARROW)) == []

@@ -38,9 +38,10 @@ def instrument(symbol: str = "BTCUSDT", tick: str = "0.01", step_size: str = "0.
 
 def signal(action: str = "buy", strategy: str = "A", symbol: str = "BTCUSDT", **fields: Any) -> inputs.SignalReceived:
     """Make a confident signal that is as old as its input; ``mark``, ``equity`` and the like make its context."""
+    facts = ("equity", "peak_equity", "exposure", "day_pnl", "conditional_orders", "conditional_limit")
     context = {
         name: fields.pop(short)
-        for short, name in (("mark", "mark_price"), *[(n, n) for n in ("equity", "peak_equity", "exposure", "day_pnl")])
+        for short, name in (("mark", "mark_price"), *[(name, name) for name in facts])
         if short in fields
     }
     time_ms = fields.setdefault("time_ms", T0)
@@ -152,6 +153,14 @@ class World:
         )
         return self.give(given)
 
+    def refuse(self, order: ApprovedOrder, refusal: str | None = None, **fields: Any) -> list[ev.AnyEvent]:
+        """Report that the venue refused an order."""
+        return self.report(order, OrderStatus.REJECTED, executed="0", refusal=refusal, **fields)
+
+    def take(self, *orders: ApprovedOrder) -> list[ev.AnyEvent]:
+        """Report that orders rest."""
+        return [event for order in orders for event in self.report(order, OrderStatus.OPEN)]
+
     def honour_cancels(self) -> list[ev.AnyEvent]:
         """Report every order cancelled that the engine asked to cancel."""
         asked = [live for live in self.state.orders.values() if live.cancelling]
@@ -159,6 +168,10 @@ class World:
 
     def pass_time(self, ms: int) -> list[ev.AnyEvent]:
         return self.give(inputs.TimeAdvanced(time_ms=self.now + ms))
+
+    def reach(self, price: str, symbol: str = "BTCUSDT") -> list[ev.AnyEvent]:
+        """Report a mark price that somebody waits for."""
+        return self.give(build(inputs.PriceReached, time_ms=self.now, symbol=symbol, price=price))
 
     def fund(self, rate: str, mark: str, symbol: str = "BTCUSDT") -> list[ev.AnyEvent]:
         return self.give(build(inputs.FundingSettled, time_ms=self.now, symbol=symbol, rate=rate, mark_price=mark))

@@ -306,6 +306,23 @@ class EngineProcess:
             await asyncio.sleep(0.02)
         return rows
 
+    async def protection(self) -> list[dict[str, Any]]:
+        """What the engine says of its positions' stops."""
+        answer = await self.request("GET", "/positions/protection", headers=READ)
+        assert answer.status_code == 200, answer.text
+        rows: list[dict[str, Any]] = answer.json()["data"]
+        return rows
+
+    async def until_protection(
+        self, fits: Callable[[list[dict[str, Any]]], bool], what: str, seconds: float = 15
+    ) -> list[dict[str, Any]]:
+        """Wait until the positions are protected as they should be."""
+        deadline = time.monotonic() + seconds
+        while not fits(rows := await self.protection()):
+            assert time.monotonic() < deadline, f"waited {seconds} s for {what}; it says {rows}\n{self.log_tail()}"
+            await asyncio.sleep(0.05)
+        return rows
+
     async def until_projected(self, seconds: float = 15) -> None:
         """Wait until the read model has everything that is committed by now."""
         deadline = time.monotonic() + seconds
@@ -319,7 +336,7 @@ class EngineProcess:
             assert answer.status_code == 200, answer.text
             age = answer.json()["age_seconds"]
 
-    async def metric(self, name: str, **labels: str) -> float:
+    async def metric(self, name: str, /, **labels: str) -> float:
         """Value of a metric, 0 while it has none."""
         wanted = [f'{label}="{value}"' for label, value in labels.items()]
         for line in (await self.request("GET", "/metrics")).text.splitlines():
@@ -328,7 +345,7 @@ class EngineProcess:
                 return float(value)
         return 0.0
 
-    async def until_metric(self, name: str, value: float, *, seconds: float = 15, **labels: str) -> None:
+    async def until_metric(self, name: str, value: float, /, *, seconds: float = 15, **labels: str) -> None:
         """Wait until a metric has a value."""
         deadline = time.monotonic() + seconds
         while (found := await self.metric(name, **labels)) != value:

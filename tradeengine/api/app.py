@@ -14,6 +14,7 @@ from tradeengine.api.routes.operations import guarded_metrics, operations
 from tradeengine.api.routes.paper import paper
 from tradeengine.api.routes.tables import tables
 from tradeengine.api.routes.trade import trade
+from tradeengine.api.routes.truth import truth
 from tradeengine.api.services import ApiServices
 
 _REF = "#/components/schemas/{model}"
@@ -35,7 +36,7 @@ def create_app(services: ApiServices) -> FastAPI:
     )
     keyring = Keyring(services.settings)
     app.include_router(operations(services))
-    for guarded in (guarded_metrics, trade, tables):
+    for guarded in (guarded_metrics, trade, truth, tables):
         app.include_router(guarded(services, keyring))
     if services.post_price is not None:
         app.include_router(paper(services.post_price, keyring))

@@ -1,6 +1,6 @@
 """What the API works with."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -10,7 +10,9 @@ from shared.health import Health
 from shared.metrics import Metrics
 from shared.settings import Settings
 from tradeengine.api.ports import ReadModel
+from tradeengine.runtime.coverage import CoveredPosition
 from tradeengine.runtime.desk import SignalDesk
+from tradeengine.runtime.reconciler import Reconciler
 
 DECISION_TIMEOUT_S = 10.0
 
@@ -23,6 +25,8 @@ class ApiServices:
     ----------
     account
         The account in figures, in quote currency; must not block.
+    coverage
+        Every strategy position with what protects it; must not block.
     decision_timeout_s
         How long a request waits for a decision, in seconds.
     post_price
@@ -37,5 +41,7 @@ class ApiServices:
     desk: SignalDesk
     read_model: ReadModel
     account: Callable[[], Mapping[str, Any]]
+    coverage: Callable[[], Sequence[CoveredPosition]]
+    reconciler: Reconciler
     decision_timeout_s: float = DECISION_TIMEOUT_S
     post_price: Callable[[str, Decimal], None] | None = None

@@ -5,13 +5,16 @@ from typing import Annotated
 import typer
 
 from tradeengine import __version__
-from tradeengine.cli import signals
+from tradeengine.cli import prices, signals
 from tradeengine.cli.base import Commands, say
 from tradeengine.cli.doctor import doctor
+from tradeengine.cli.positions import positions
+from tradeengine.cli.reconcile import reconcile
 from tradeengine.cli.replay import replay
 from tradeengine.cli.run import run
 from tradeengine.cli.sample import sample
 from tradeengine.cli.simulate import simulate
+from tradeengine.cli.simulator import simulator
 
 app = typer.Typer(
     name="tradeengine",
@@ -43,8 +46,12 @@ def root(
 app.command()(run)
 app.command()(doctor)
 app.command()(simulate)
+app.command()(simulator)
 app.command()(replay)
+app.command()(positions)
+app.command()(reconcile)
 app.command()(sample)
+app.add_typer(prices.app)
 app.add_typer(signals.app)
 
 

@@ -21,6 +21,7 @@ from tradeengine.cli.options import ConfigFile
 from tradeengine.journal.sqlite import SqliteJournal
 from tradeengine.runtime.files import data_folder, journal_file
 from tradeengine.runtime.nats_server import find_binary
+from tradeengine.venue.binance.build import build_venue
 
 _OLDEST_NOW_MS = 1_767_225_600_000
 
@@ -39,7 +40,7 @@ def doctor(
         bool, typer.Option("--settings", help="Also print every setting and its source.")
     ] = False,
 ) -> None:
-    """Check configuration, clock, store and NATS, and say what to do about what fails.
+    """Check configuration, clock, store, NATS and the exchange, and say what to do about what fails.
 
     Exit code 0 when nothing failed, 78 when the configuration is wrong, 1 otherwise.
     """
@@ -60,9 +61,10 @@ async def _examine(settings: Settings) -> list[Finding]:
     return [
         Finding("versions", "ok", f"tradeengine {__version__}, Python {sys.version.split()[0]}"),
         *_configuration(settings),
-        _clock(),
+        _clock(settings),
         await _store(settings.data_dir),
         await _nats(settings),
+        *(await _exchange(settings)),
     ]
 
 
@@ -81,11 +83,12 @@ def _configuration(settings: Settings) -> list[Finding]:
     return findings
 
 
-def _clock() -> Finding:
+def _clock(settings: Settings) -> Finding:
     now = SystemClock().now_ms()
     if now < _OLDEST_NOW_MS:
         return Finding("clock", "failed", "the machine's clock stands before 2026: set it, or run a time service")
-    return Finding("clock", "ok", "the machine's clock is plausible; no exchange is configured to compare it with")
+    compared = "" if settings.trading_mode.real else "; no exchange is configured to compare it with"
+    return Finding("clock", "ok", f"the machine's clock is plausible{compared}")
 
 
 async def _store(folder: Path) -> Finding:
@@ -124,6 +127,17 @@ async def _nats(settings: Settings) -> Finding:
     except (NatsError, OSError, TimeoutError) as error:
         return Finding("nats", "failed", f"JetStream does not answer ({reason_of(error)}): start the server with -js")
     return Finding("nats", "ok", f"JetStream answers: {info.streams} streams")
+
+
+async def _exchange(settings: Settings) -> list[Finding]:
+    """What the start would check there; nothing is changed."""
+    if not settings.trading_mode.real:
+        return [Finding("exchange", "ok", f"none: {settings.trading_mode} sends nothing to one")]
+    try:
+        report = await build_venue(settings, SystemClock()).check()
+    except EngineError as error:
+        return [Finding("exchange", "failed", str(error))]
+    return [Finding("exchange", "note" if line.startswith("problem") else "ok", line) for line in report.lines()]
 
 
 _STYLE = {"ok": "green", "note": "yellow", "failed": "bold red"}

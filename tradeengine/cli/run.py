@@ -1,25 +1,21 @@
 """``tradeengine run``: the service."""
 
 import asyncio
-import json
 import math
 import secrets
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack, closing
-from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import typer
 from pydantic import SecretStr
 
-from contracts.signal import Signal
-from contracts.subjects import shard_of, signal_subject
 from shared.clock import Clock, SystemClock
 from shared.collector import calm_collector
-from shared.errors import Fenced, RetrySafe
+from shared.errors import Fenced
 from shared.logging import configure_logging
 from shared.settings import Settings
 from tradeengine import __version__
@@ -28,26 +24,24 @@ from tradeengine.api.server import listen, serve
 from tradeengine.api.services import DECISION_TIMEOUT_S, ApiServices
 from tradeengine.cli.base import err, fail, out, say, warn
 from tradeengine.cli.dashboard import watch
+from tradeengine.cli.demo import at_exchange, demo_at_exchange, demo_on_paper
+from tradeengine.cli.live import PaperPrices, follow_market, live_instruments, paper_market
 from tradeengine.cli.options import ConfigFile, SymbolsFile, load_instruments
 from tradeengine.cli.view import Activity, View
 from tradeengine.domain.events import SignalDecided
 from tradeengine.domain.instrument import Instrument
-from tradeengine.runtime.demo.presets import tick_strategies
-from tradeengine.runtime.demo.runner import Demo
-from tradeengine.runtime.demo.writer import Document
+from tradeengine.runtime.demo.exchange import DemoExchange
 from tradeengine.runtime.files import data_folder
 from tradeengine.runtime.service import Service
 from tradeengine.runtime.signal_files import DEAD_LETTERS, SignalLine, decide_lines, park, read_signal_lines
+from tradeengine.venue.binance.addresses import Addresses
 from tradeengine.venue.paper.instruments import DEMO_INSTRUMENTS, default_instrument
-from tradeengine.venue.paper.prices import PriceGenerator
 
-_DEMO_START = {"BTCUSDT": Decimal(95_000), "ETHUSDT": Decimal(3_300), "SOLUSDT": Decimal(180)}
-_DEMO_VOLATILITY = Decimal("0.0008")
-_DEMO_PAUSE_S = 0.5
 _LOOK_S = 1.0
 _LOG_LINE_S = 10.0
 # Requests under way learn their decision, or that it is pending, before the server ends.
 _HTTP_GRACE_S = math.ceil(DECISION_TIMEOUT_S) + 1
+_EXCHANGE_LINKS = {"Exchange": "rest_url", "Streams": "stream_url"}
 _KEYS = {
     "reader": "reader_api_key",
     "trader": "trader_api_key",
@@ -57,7 +51,18 @@ _KEYS = {
 
 
 def run(
-    demo: Annotated[bool, typer.Option("--demo", help="Three example strategies on generated prices.")] = False,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="Three example strategies on generated prices, or on live ones.")
+    ] = False,
+    exchange: Annotated[
+        bool, typer.Option("--exchange", help="With --demo: orders go to a simulated exchange over the wire.")
+    ] = False,
+    prices: Annotated[
+        PaperPrices,
+        typer.Option(
+            help="What the paper venue trades at: prices that are posted to the API, or live ones of the market."
+        ),
+    ] = PaperPrices.POSTED,
     host: Annotated[str | None, typer.Option(help="Address of the API [TRADEENGINE_HOST].")] = None,
     port: Annotated[int | None, typer.Option(help="Port of the API, 0 for a free one [TRADEENGINE_PORT].")] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Data folder [TRADEENGINE_DATA_DIR].")] = None,
@@ -68,12 +73,26 @@ def run(
     symbols: SymbolsFile = None,
     config: ConfigFile = None,
 ) -> None:
-    """Run the engine: signals from NATS, HTTP and files, orders to the paper venue, until it is stopped."""
+    """Run the engine: signals from NATS, HTTP and files, orders to the venue of TRADING_MODE, until it is stopped."""
     settings, made_keys = _settings(config, host, port, data_dir)
-    given = load_instruments(symbols).values() if symbols else _default_instruments(settings)
+    if exchange and not demo:
+        raise typer.BadParameter(
+            "the simulated exchange is part of the demonstration: add --demo", param_hint="--exchange"
+        )
+    if exchange:
+        # Paper's books and an exchange's must not meet.
+        settings = settings.model_copy(update={"data_dir": settings.data_dir / "exchange"})
+    if prices is PaperPrices.LIVE and symbols is not None:
+        raise typer.BadParameter(
+            "with --prices live the market states the rules: leave one out", param_hint="--symbols"
+        )
     _configure_logging(settings, to_file=demo and out.is_terminal)
-    plan = _Plan(list(given), demo, seed, signals, made_keys)
-    asyncio.run(_run(settings, plan))
+    market = paper_market(settings) if prices is PaperPrices.LIVE else None
+    if market is not None:
+        given = asyncio.run(live_instruments(settings, market, SystemClock()))
+    else:
+        given = list(load_instruments(symbols).values()) if symbols else _default_instruments(settings)
+    asyncio.run(_run(settings, _Plan(given, demo, exchange, seed, signals, made_keys, market)))
 
 
 class _Plan(NamedTuple):
@@ -81,9 +100,11 @@ class _Plan(NamedTuple):
 
     instruments: list[Instrument]
     demo: bool
+    exchange: bool
     seed: int
     signals: Path | None
     made_keys: bool
+    market: Addresses | None
 
 
 def _settings(config: Path | None, host: str | None, port: int | None, data_dir: Path | None) -> tuple[Settings, bool]:
@@ -113,33 +134,56 @@ def _configure_logging(settings: Settings, *, to_file: bool) -> None:
 
 async def _run(settings: Settings, plan: _Plan) -> None:
     clock = SystemClock()
+    async with AsyncExitStack() as stack:
+        exchange: DemoExchange | None = None
+        if plan.exchange:
+            exchange = DemoExchange(data_folder(settings.data_dir), clock)
+            stack.push_async_callback(exchange.close)
+            await exchange.start()
+            settings = at_exchange(settings, exchange)
+        await _serve(settings, plan, clock, stack, exchange)
+    err.print("stopped", highlight=False)
+
+
+async def _serve(
+    settings: Settings, plan: _Plan, clock: Clock, stack: AsyncExitStack, exchange: DemoExchange | None
+) -> None:
     activity = Activity()
     service = Service(settings, clock, __version__, plan.instruments, listeners=[activity])
+    feed = follow_market(service, plan.market, [i.symbol for i in plan.instruments]) if plan.market else None
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    async with AsyncExitStack() as stack:
-        # Before anything is decided: a port in use is a mistake of the configuration.
-        listener = stack.enter_context(closing(listen(settings.host, settings.port)))
-        if not await _until(stop, [service.start()]):
-            return
-        stack.push_async_callback(service.stop)
-        calm_collector()
-        server = await serve(create_app(_api(service)), listener, grace_seconds=_HTTP_GRACE_S)
-        stack.push_async_callback(server.close)
-        links = _links(service, server.port)
-        _print_start(settings, links, made_keys=plan.made_keys)
-        jobs = [_value(service, clock)]
-        if plan.demo:
-            jobs.append(_demo(service, plan, clock).run())
-        if plan.demo or out.is_terminal:
-            pause = _LOOK_S if out.is_terminal else _LOG_LINE_S
-            jobs.append(watch(lambda: _look(service, activity, links), out, clock, pause))
-        if plan.signals is not None:
-            jobs.append(_decide_file(service, plan.signals))
-        await _until(stop, jobs)
-    err.print("stopped", highlight=False)
+    # Before anything is decided: a port in use is a mistake of the configuration.
+    listener = stack.enter_context(closing(listen(settings.host, settings.port)))
+    stack.push_async_callback(service.stop)
+    if not await _until(stop, [service.open()]):
+        return
+    # Probes are answered from here on, however long the exchange takes.
+    server = await serve(create_app(_api(service, posted=feed is None)), listener, grace_seconds=_HTTP_GRACE_S)
+    stack.push_async_callback(server.close)
+    links = _links(service, server.port)
+    _print_start(settings, links, made_keys=plan.made_keys)
+    if not await _until(stop, [service.go()]):
+        return
+    calm_collector()
+    if service.nats_url:
+        links["NATS"] = service.nats_url
+        _print_link("NATS", service.nats_url)
+    jobs: list[Any] = [stop.wait()]
+    if feed is not None:
+        jobs.append(feed.run())
+    if exchange is not None:
+        jobs += [exchange.run(), demo_at_exchange(service, exchange, plan.seed).run()]
+    elif plan.demo:
+        jobs.append(demo_on_paper(service, plan.instruments, plan.seed, feed).run())
+    if plan.demo or out.is_terminal:
+        pause = _LOOK_S if out.is_terminal else _LOG_LINE_S
+        jobs.append(watch(lambda: _look(service, activity, links), out, clock, pause))
+    if plan.signals is not None:
+        jobs.append(_decide_file(service, plan.signals))
+    await _until(stop, jobs)
 
 
 async def _until(stop: asyncio.Event, jobs: list[Any]) -> bool:
@@ -159,7 +203,7 @@ async def _until(stop: asyncio.Event, jobs: list[Any]) -> bool:
     return not any(task.cancelled() for task in tasks)
 
 
-def _api(service: Service) -> ApiServices:
+def _api(service: Service, *, posted: bool) -> ApiServices:
     return ApiServices(
         settings=service.settings,
         health=service.health,
@@ -168,14 +212,10 @@ def _api(service: Service) -> ApiServices:
         desk=service.engine,
         read_model=service.read_model,
         account=service.account,
-        post_price=service.post_price,
+        coverage=service.coverage,
+        reconciler=service.engine.reconciler,
+        post_price=service.post_price if posted and service.paper is not None else None,
     )
-
-
-async def _value(service: Service, clock: Clock) -> None:
-    while True:
-        service.value_positions()
-        await clock.sleep(_LOOK_S)
 
 
 async def _decide_file(service: Service, path: Path) -> None:
@@ -206,47 +246,13 @@ async def _decide_file(service: Service, path: Path) -> None:
         say(f"{path}: {decided} signals decided, {parked} lines parked in {service.settings.data_dir / DEAD_LETTERS}")
 
 
-def _demo(service: Service, plan: _Plan, clock: Clock) -> Demo:
-    # After a restart prices go on about where the positions were opened.
-    held = {leg.symbol: leg.books.entry_price for leg in service.engine.account.legs() if leg.quantity}
-    start = {i.symbol: held.get(i.symbol) or _DEMO_START.get(i.symbol, Decimal(100)) for i in plan.instruments}
-    return Demo(
-        strategies=tick_strategies(service.engine.account.legs()),
-        prices=PriceGenerator(plan.seed, plan.instruments, start, _DEMO_VOLATILITY),
-        post_price=service.venue.post_price,
-        publish=_publisher(service),
-        clock=clock,
-        pause_s=_DEMO_PAUSE_S,
-    )
-
-
-def _publisher(service: Service) -> Callable[[Document], Awaitable[None]]:
-    """The demonstration's strategies send as any strategy would: to NATS, or to the desk where there is none."""
-
-    async def to_nats(document: Document) -> None:
-        link = service.intake.connection.current if service.intake else None
-        if link is None:
-            raise RetrySafe("NATS is away")
-        message_id = f"{document['strategy_id']}:{document['signal_id']}"
-        payload = json.dumps(document).encode()
-        await link.jetstream.publish(
-            signal_subject(str(document["symbol"])), payload, headers={"Nats-Msg-Id": message_id}
-        )
-
-    async def to_desk(document: Document) -> None:
-        parsed = Signal.from_document(document)
-        await service.engine.decide(shard_of(parsed.symbol, service.engine.shards), [parsed])
-
-    return to_nats if service.intake else to_desk
-
-
 def _links(service: Service, port: int) -> dict[str, str]:
     host = service.settings.host if service.settings.host not in ("0.0.0.0", "::") else "127.0.0.1"  # noqa: S104
     base = f"http://{host}:{port}"
     links = {"API": f"{base}/docs", "Health": f"{base}/health", "Metrics": f"{base}/metrics"}
-    if service.nats_url:
-        links["NATS"] = service.nats_url
-    return links
+    details = service.venue.state().details
+    # Nobody should wonder whose money an order moves.
+    return links | {name: str(details[key]) for name, key in _EXCHANGE_LINKS.items() if key in details}
 
 
 def _print_start(settings: Settings, links: dict[str, str], *, made_keys: bool) -> None:
@@ -254,12 +260,16 @@ def _print_start(settings: Settings, links: dict[str, str], *, made_keys: bool) 
         f"[bold]tradeengine {__version__}[/]  mode {settings.trading_mode}  data {settings.data_dir}", highlight=False
     )
     for name, address in links.items():
-        say(f"  {name:<8} {address}")
+        _print_link(name, address)
     if made_keys:
         out.print("  keys of this run, because none are configured (READER_API_KEY, TRADER_API_KEY, …):")
         for role, name in _KEYS.items():
             say(f"    {role:<8} {getattr(settings, name).get_secret_value()}")
     sys.stdout.flush()
+
+
+def _print_link(name: str, address: str) -> None:
+    say(f"  {name:<8} {address}")
 
 
 def _look(service: Service, activity: Activity, links: dict[str, str]) -> View:

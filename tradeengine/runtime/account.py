@@ -30,7 +30,7 @@ class Account:
     Parameters
     ----------
     initial_equity
-        Quote currency that the account started with.
+        Quote currency that the account started with; see :meth:`anchor`.
     mark_price
         Newest price of a symbol, ``None`` while there is none.
     """
@@ -40,6 +40,11 @@ class Account:
         self._mark_price = mark_price
         self._states: dict[int, ShardState] = {}
         self._held: dict[str, _Held] = {}
+
+    def anchor(self, equity: Decimal) -> None:
+        """Take what the venue says the account is worth now, in quote currency; what is booked counts from there."""
+        with localcontext(MONEY):
+            self._initial += equity - self.equity()
 
     def attach(self, state: ShardState) -> None:
         """Count a shard's state in; it replaces the shard's former one."""

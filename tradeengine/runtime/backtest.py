@@ -16,10 +16,11 @@ from tradeengine.domain.inputs import (
     InstrumentsChanged,
     JournalOpened,
     OrderReported,
+    PriceReached,
     TimeAdvanced,
 )
 from tradeengine.domain.instrument import Instrument
-from tradeengine.domain.orders import ApprovedOrder
+from tradeengine.domain.orders import ApprovedOrder, OrderName
 from tradeengine.domain.state import ShardState
 from tradeengine.journal.base import Journal
 from tradeengine.journal.record import Record
@@ -99,9 +100,8 @@ class SymbolFeed:
 
 
 class BookVenue:
-    """The paper book as a venue in virtual time: what an order causes is reported before the call returns."""
+    """The paper book in virtual time: what an order causes is reported before the call returns."""
 
-    name = "paper"
     settle_s = 0.0
 
     def __init__(
@@ -111,17 +111,6 @@ class BookVenue:
         self._feeds = {feed.symbol: feed for feed in feeds}
         self._clock = clock
         self._sink = sink
-
-    async def open(self, sink: Callable[[Report], None]) -> None:
-        """Send reports to another sink from now on."""
-        self._sink = sink
-
-    async def close(self) -> None:
-        """Nothing is held."""
-
-    async def instruments(self) -> Sequence[Instrument]:
-        """Trading rules are the backtest's own."""
-        return ()
 
     def mark_price(self, symbol: str) -> Decimal | None:
         """Open of the bar that starts now, else the last price of the bars that have been played."""
@@ -133,7 +122,7 @@ class BookVenue:
         """Place an order in the book."""
         self._report(self._book.place(order, self._clock.now_ms()))
 
-    async def cancel(self, order: ApprovedOrder) -> None:
+    async def cancel(self, order: ApprovedOrder | OrderName) -> None:
         """Cancel an order in the book."""
         self._report(self._book.cancel(order.client_order_id, self._clock.now_ms()))
 
@@ -287,7 +276,16 @@ class Backtest:
         while reports := self._book.next_execution(feed.symbol):
             self._reports.extend(reports)
             await self._settle()
+        await self._tell_price(feed.symbol, bar.close, now)
         return 1
+
+    async def _tell_price(self, symbol: str, mark: Decimal, now: int) -> None:
+        """Tell a price that positions wait for; of a bar it is known to have been there at its close only."""
+        shard = self._shards[shard_of(symbol, len(self._shards))]
+        watch = shard.state.price_watches.get(symbol)
+        if watch is not None and watch.reached(mark):
+            await shard.process([PriceReached(time_ms=now, symbol=symbol, price=mark)])
+            await self._settle()
 
     async def _settle(self) -> None:
         """Send what committed records call for and decide what that reports, until nothing is left."""
@@ -295,8 +293,8 @@ class Backtest:
             if self._records:
                 record = self._records.popleft()
                 gateway = self._gateways[record.shard]
-                for order, cancel in gateway.instructions(record):
-                    await gateway.execute(order, cancel=cancel)
+                for instruction in gateway.instructions(record):
+                    await gateway.execute(instruction)
                 continue
             report = self._reports.popleft()
             await self._shards[self._shard_of(report)].process([report])

@@ -9,27 +9,35 @@ import structlog
 from contracts.enums import OrderKind, OrderPurpose, OrderStatus, Refusal
 from shared.clock import Clock
 from shared.errors import OutcomeUnknown, Rejected, RetrySafe
-from tradeengine.domain.events import CancelPlanned, OrderPlanned
+from tradeengine.domain.events import CancelPlanned, OrderPlanned, OrphanCancelPlanned, QueryPlanned
 from tradeengine.domain.inputs import OrderReported
 from tradeengine.domain.money import ZERO
-from tradeengine.domain.orders import ApprovedOrder, LiveOrder
+from tradeengine.domain.orders import ApprovedOrder, LiveOrder, OrderName
 from tradeengine.domain.state import ShardState
 from tradeengine.journal.record import Record
-from tradeengine.runtime.outbox import Instruction, Line, Outbox
+from tradeengine.runtime.outbox import Instruction, Line, Outbox, Task
 from tradeengine.runtime.retry import FIRST_PAUSE_S, until_answered
-from tradeengine.venue.base import Report, Venue
+from tradeengine.venue.base import OrderDoor, Report
 
 _ROUNDS = 5
 _URGENT_AT_ONCE: Final = 8
 _OPENINGS_AT_ONCE: Final = 4
 _CONFIRM_S: Final = 1.0
 _LONGEST_CONFIRM_S: Final = 30.0
+_TOLD_AT: Final = (3, 10, 100)
 NEVER_ARRIVED = "never arrived at the venue"
 NEVER_SENT = "cancelled before it was sent"
 
 T = TypeVar("T")
+Order = TypeVar("Order", bound=ApprovedOrder | OrderName)
 
 log = structlog.get_logger(__name__)
+
+Alarm = Callable[[str, str, str], None]
+
+
+def nobody(name: str, text: str, symbol: str) -> None:
+    """Nobody is to be told."""
 
 
 class Gateway:
@@ -41,19 +49,24 @@ class Gateway:
         The shard's state: what became of an order so far, and whether it is still wanted.
     report
         Takes what became of orders; never blocks.
+    alarm
+        Tells operators what the gateway cannot mend: a name, a text and the symbol.
     """
 
     def __init__(
         self,
         state: Callable[[], ShardState],
-        venue: Venue,
+        venue: OrderDoor,
         clock: Clock,
         report: Callable[[Report], None],
+        alarm: Alarm = nobody,
     ) -> None:
         self._state = state
         self._venue = venue
         self._clock = clock
         self._report = report
+        self._alarm = alarm
+        self._refused: dict[str, int] = {}
         self._outbox = Outbox()
         # Orders whose placing is under way, and whether their cancel waits for it.
         self._placing: dict[str, bool] = {}
@@ -61,25 +74,28 @@ class Gateway:
 
     def take(self, record: Record) -> None:
         """Queue what a committed record calls for; an order that is cancelled while it waits ends here."""
-        for order, cancel in self.instructions(record):
-            if cancel and self._outbox.withdraw(order):
+        for order, task in self.instructions(record):
+            if task is Task.CANCEL and isinstance(order, ApprovedOrder) and self._outbox.withdraw(order):
                 self._ended(order, NEVER_SENT, OrderStatus.CANCELLED)
             else:
-                self._outbox.put(order, cancel=cancel)
+                self._outbox.put(order, task)
 
     def instructions(self, record: Record) -> list[Instruction]:
-        """Orders to place and to cancel that a committed record calls for, in order."""
+        """What a committed record calls for, in order."""
         found: list[Instruction] = []
         planned: dict[str, ApprovedOrder] = {}
         for event in record.events():
             if isinstance(event, OrderPlanned):
                 planned[event.order.client_order_id] = event.order
-                found.append((event.order, False))
-            elif isinstance(event, CancelPlanned):
+                found.append(Instruction(event.order, Task.PLACE))
+            elif isinstance(event, CancelPlanned | QueryPlanned):
                 live = self._state().orders.get(event.client_order_id)
                 order = planned.get(event.client_order_id) or (live.order if live else None)
                 if order is not None:
-                    found.append((order, True))
+                    task = Task.CANCEL if isinstance(event, CancelPlanned) else Task.ASK
+                    found.append(Instruction(order, task))
+            elif isinstance(event, OrphanCancelPlanned):
+                found.append(Instruction(_named(event), Task.CANCEL))
         return found
 
     async def resume(self, orders: Iterable[ApprovedOrder]) -> None:
@@ -103,7 +119,7 @@ class Gateway:
                 break
             await self._clock.sleep(self._venue.settle_s / _ROUNDS)
         for order in missing:
-            self._outbox.put(order)
+            self._outbox.put(order, Task.PLACE)
 
     async def _found(self, order: ApprovedOrder) -> bool:
         """Whether the venue knows an order, or it need not: it came to its end, or the venue knew it before."""
@@ -115,7 +131,7 @@ class Gateway:
             return False
         self._deliver(reports or ())
         if live.cancelling:
-            self._outbox.put(order, cancel=True)
+            self._outbox.put(order, Task.CANCEL)
         return True
 
     def _live(self, order: ApprovedOrder) -> LiveOrder | None:
@@ -138,29 +154,48 @@ class Gateway:
 
     async def _send(self, line: Line) -> None:
         while True:
-            order, cancel = await line.take()
-            await self.execute(order, cancel=cancel)
-            line.done(order)
+            instruction = await line.take()
+            await self.execute(instruction)
+            line.done(instruction)
 
     @property
     def waiting(self) -> int:
         """Instructions that have not been sent yet."""
         return len(self._outbox)
 
-    async def execute(self, order: ApprovedOrder, *, cancel: bool) -> None:
-        """Place or cancel one order and see it through to a known outcome."""
+    async def execute(self, instruction: Instruction) -> None:
+        """Place, cancel or ask about one order, and see it through to a known outcome."""
+        order, task = instruction
         try:
-            if cancel:
-                if order.client_order_id in self._placing:
-                    # Sent now it would overtake the order and find nothing, and the order would fill.
-                    self._placing[order.client_order_id] = True
-                    return
-                # Cancelling twice does what cancelling once does, so an unknown outcome is simply tried again.
-                await self._persist(self._venue.cancel, order, RetrySafe, OutcomeUnknown)
+            if isinstance(order, OrderName) or task is Task.CANCEL:
+                await self._cancel(order)
+            elif task is Task.ASK:
+                await self._resolve(order)
             else:
                 await self._see_through(order)
         except Rejected as error:
-            log.warning("cancel_rejected", client_order_id=order.client_order_id, reason=str(error))
+            log.warning("request_rejected", task=task.name, client_order_id=order.client_order_id, reason=str(error))
+            if task is Task.CANCEL:
+                self._cancel_again(order, str(error))
+
+    async def _cancel(self, order: ApprovedOrder | OrderName) -> None:
+        if order.client_order_id in self._placing:
+            # Sent now it would overtake the order and find nothing, and the order would fill.
+            self._placing[order.client_order_id] = True
+            return
+        # Cancelling twice does what cancelling once does, so an unknown outcome is simply tried again.
+        await self._persist(self._venue.cancel, order, RetrySafe, OutcomeUnknown)
+        self._refused.pop(order.client_order_id, None)
+
+    def _cancel_again(self, order: ApprovedOrder | OrderName, reason: str) -> None:
+        """An order that rests on although nobody wants it may open what nobody wants: ask again, and tell somebody."""
+        name = order.client_order_id
+        times = self._refused[name] = self._refused.get(name, 0) + 1
+        if times in _TOLD_AT:
+            text = f"order {name} of {order.symbol} rests on, its cancel was refused {times} times: {reason}"
+            self._alarm("cancel_refused", f"{text}; cancel it by hand", order.symbol)
+        pause = min(2.0 ** (times - 1) * _CONFIRM_S, _LONGEST_CONFIRM_S)
+        asyncio.get_running_loop().call_later(pause, self._outbox.put, order, Task.CANCEL)
 
     async def _see_through(self, order: ApprovedOrder) -> None:
         self._placing[order.client_order_id] = False
@@ -174,7 +209,7 @@ class Gateway:
             self._ended(order, str(error), refusal=error.refusal)
         finally:
             if self._placing.pop(order.client_order_id):
-                self._outbox.put(order, cancel=True)
+                self._outbox.put(order, Task.CANCEL)
 
     def _watch(self, order: ApprovedOrder) -> None:
         """Ask about a market order whose fill does not come: until it is booked, what it bought has no stop."""
@@ -212,23 +247,25 @@ class Gateway:
     async def _resolve(self, order: ApprovedOrder) -> None:
         """Find out what became of an order whose answer was lost; it is never sent again before that is known."""
         deadline = self._clock.monotonic() + self._venue.settle_s
+        pause = FIRST_PAUSE_S
         while True:
             reports = await self._ask(order)
             if reports is not None:
                 self._deliver(reports)
                 return
-            if self._clock.monotonic() >= deadline:
+            left = deadline - self._clock.monotonic()
+            if left <= 0:
                 self._ended(order, NEVER_ARRIVED)
                 return
-            await self._clock.sleep(FIRST_PAUSE_S)
+            # Many orders may be lost at once, and what asks for them costs weight that closing needs.
+            await self._clock.sleep(min(pause, left))
+            pause = min(2 * pause, _CONFIRM_S)
 
     async def _ask(self, order: ApprovedOrder) -> list[Report] | None:
         reports = await self._persist(self._venue.query, order, RetrySafe, OutcomeUnknown)
         return None if reports is None else list(reports)
 
-    async def _persist(
-        self, request: Callable[[ApprovedOrder], Awaitable[T]], order: ApprovedOrder, *errors: type[Exception]
-    ) -> T:
+    async def _persist(self, request: Callable[[Order], Awaitable[T]], order: Order, *errors: type[Exception]) -> T:
         """Make a request, again after each of the errors named."""
         name = getattr(request, "__name__", "request").lstrip("_")
 
@@ -262,5 +299,13 @@ class Gateway:
                 executed=ZERO,
                 reason=reason,
                 refusal=refusal,
+                mark_price=self._venue.mark_price(order.symbol) if refusal is not None else None,
             )
         )
+
+
+def _named(event: OrphanCancelPlanned) -> OrderName:
+    held = event.order
+    return OrderName(
+        client_order_id=held.client_order_id, symbol=event.symbol, position_side=held.position_side, kind=held.kind
+    )

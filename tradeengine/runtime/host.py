@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import NamedTuple
 
 import structlog
@@ -11,14 +12,22 @@ from shared.clock import Clock
 from shared.errors import Fenced, RetrySafe
 from tradeengine.domain.config import TradingConfig
 from tradeengine.domain.events import SignalDecided
-from tradeengine.domain.inputs import AnyInput, ConfigChanged, InstrumentsChanged, JournalOpened, TimeAdvanced
+from tradeengine.domain.inputs import (
+    AnyInput,
+    ConfigChanged,
+    InstrumentsChanged,
+    JournalOpened,
+    PriceReached,
+    TimeAdvanced,
+)
 from tradeengine.domain.instrument import Instrument
 from tradeengine.domain.orders import ApprovedOrder
-from tradeengine.domain.state import ShardState
+from tradeengine.domain.state import PriceWatch, ShardState
 from tradeengine.journal.base import Journal
+from tradeengine.journal.record import Record
 from tradeengine.runtime.account import Account
 from tradeengine.runtime.committer import Committer
-from tradeengine.runtime.gateway import Gateway
+from tradeengine.runtime.gateway import Alarm, Gateway, nobody
 from tradeengine.runtime.poison import PoisonReports
 from tradeengine.runtime.recovery import load_state
 from tradeengine.runtime.shard import CommitListener, Shard
@@ -45,6 +54,8 @@ class ShardHost:
         Its number.
     listeners
         Called with each committed record; the gateway is served beside them.
+    alarm
+        Tells operators.
     """
 
     def __init__(
@@ -57,6 +68,7 @@ class ShardHost:
         venue: Venue,
         clock: Clock,
         listeners: Sequence[CommitListener],
+        alarm: Alarm = nobody,
     ) -> None:
         self.number = shard
         self._journal = journal
@@ -65,10 +77,12 @@ class ShardHost:
         self._venue = venue
         self._clock = clock
         self._listeners = listeners
+        self._alarm = alarm
         self._running: _Running | None = None
         self._former: Shard | None = None
         self._early: list[AnyInput] = []
         self._poison = PoisonReports()
+        self._watches: dict[str, PriceWatch] = {}
         self.failure: str | None = "not started"
         self.fenced = False
 
@@ -106,7 +120,7 @@ class ShardHost:
         # From here on in one go: an order that is planned once the shard takes signals goes through the gateway's
         # queue, and must not be among the unresolved ones too.
         unresolved = tuple([live.order for live in state.orders.values()])
-        gateway = Gateway(lambda: shard.state, self._venue, self._clock, self.submit)
+        gateway = Gateway(lambda: shard.state, self._venue, self._clock, self.submit, self._alarm)
         shard = Shard(
             state,
             sequence,
@@ -114,9 +128,10 @@ class ShardHost:
             committer=self._committer,
             account=self._account,
             clock=self._clock,
-            listeners=[*self._listeners, gateway.take],
+            listeners=[*self._listeners, gateway.take, self._note_watches],
         )
         self._running = _Running(shard, gateway, unresolved)
+        self._watches = state.price_watches
         for given in self._left(sequence):
             self.submit(given)
         self.failure = None
@@ -135,13 +150,18 @@ class ShardHost:
         shard, now = self._loaded(), self._clock.now_ms()
         given: list[AnyInput] = []
         if not shard.state.journal_id:
-            given.append(JournalOpened(time_ms=now, journal_id=journal_id, shards=shards))
+            given.append(JournalOpened(time_ms=now, journal_id=journal_id, shards=shards, venue=self._venue.name))
         if shard.state.config != config:
             given.append(ConfigChanged(time_ms=now, config=config))
         changed = tuple([i for i in instruments if shard.state.instruments.get(i.symbol) != i])
         if changed:
             given.append(InstrumentsChanged(time_ms=now, instruments=changed))
         await shard.process(given)
+
+    def renew(self, rule: Instrument) -> None:
+        """Take over a symbol's trading rules, if they changed."""
+        if self._running is not None and self.state.instruments.get(rule.symbol) != rule:
+            self.submit(InstrumentsChanged(time_ms=self._clock.now_ms(), instruments=(rule,)))
 
     async def decide(self, signals: Sequence[Signal]) -> list[SignalDecided]:
         """Decide signals; see ``SignalDesk.decide``."""
@@ -165,6 +185,16 @@ class ShardHost:
             return
         if self.state.waits_for_time:
             self.submit(TimeAdvanced(time_ms=self._clock.now_ms()))
+
+    def watch_prices(self, mark_price: Callable[[str], Decimal | None]) -> None:
+        """Tell the shard of the prices that its positions wait for, once the market has come to them."""
+        for symbol, watch in self._watches.items():
+            mark = mark_price(symbol)
+            if mark is not None and watch.reached(mark):
+                self.submit(PriceReached(time_ms=self._clock.now_ms(), symbol=symbol, price=mark))
+
+    def _note_watches(self, _: Record) -> None:
+        self._watches = self.state.price_watches
 
     async def save_snapshot(self) -> None:
         """Save the state, so that the next start need not read every record."""

@@ -88,7 +88,7 @@ class Meter:
                 return
 
     def _filled(self, event: OrderFilled) -> None:
-        if not event.order_remaining:
+        if not event.order_remaining and not event.reconciled:
             self._metrics.order_ended(event.symbol, event.side, OrderStatus.FILLED)
             planned = self._planned_ms.pop(event.client_order_id, None)
             if planned is not None:

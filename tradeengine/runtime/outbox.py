@@ -2,12 +2,27 @@
 
 import asyncio
 from collections import OrderedDict, deque
+from enum import Enum, auto
+from typing import NamedTuple
 
 from contracts.enums import OrderPurpose, PositionSide
-from tradeengine.domain.orders import ApprovedOrder
+from tradeengine.domain.orders import ApprovedOrder, OrderName
 
-Instruction = tuple[ApprovedOrder, bool]
-"""An order, and whether it is to be cancelled instead of placed."""
+
+class Task(Enum):
+    """What is to be done about an order."""
+
+    PLACE = auto()
+    CANCEL = auto()
+    ASK = auto()
+
+
+class Instruction(NamedTuple):
+    """An order, and what is to be done about it; of an order that the books do not know there is only the name."""
+
+    order: ApprovedOrder | OrderName
+    task: Task
+
 
 _Position = tuple[str, str, PositionSide]
 
@@ -20,7 +35,7 @@ class Line:
     """
 
     def __init__(self) -> None:
-        self._waiting: dict[_Position, OrderedDict[tuple[str, bool], ApprovedOrder]] = {}
+        self._waiting: dict[_Position, OrderedDict[tuple[str, Task], Instruction]] = {}
         self._free: deque[_Position] = deque()
         self._busy: set[_Position] = set()
         self._arrived = asyncio.Event()
@@ -28,21 +43,21 @@ class Line:
     def __len__(self) -> int:
         return sum(map(len, self._waiting.values()))
 
-    def put(self, order: ApprovedOrder, *, cancel: bool) -> None:
+    def put(self, instruction: Instruction) -> None:
         """Add an instruction; one that waits already keeps its place."""
-        position = _position(order)
+        position = _position(instruction)
         if position not in self._waiting:
             self._waiting[position] = OrderedDict()
             if position not in self._busy:
                 self._free.append(position)
                 self._arrived.set()
-        self._waiting[position].setdefault((order.client_order_id, cancel), order)
+        self._waiting[position].setdefault(_key(instruction), instruction)
 
-    def withdraw(self, order: ApprovedOrder) -> bool:
-        """Take back an order that waits to be placed, if it does."""
-        position = _position(order)
+    def withdraw(self, placing: Instruction) -> bool:
+        """Take back an instruction that waits, if it does."""
+        position = _position(placing)
         waiting = self._waiting.get(position, OrderedDict())
-        if waiting.pop((order.client_order_id, False), None) is None:
+        if waiting.pop(_key(placing), None) is None:
             return False
         if not waiting:
             del self._waiting[position]
@@ -57,15 +72,15 @@ class Line:
             await self._arrived.wait()
         position = self._free.popleft()
         waiting = self._waiting[position]
-        (_, cancel), order = waiting.popitem(last=False)
+        _, instruction = waiting.popitem(last=False)
         if not waiting:
             del self._waiting[position]
         self._busy.add(position)
-        return order, cancel
+        return instruction
 
-    def done(self, order: ApprovedOrder) -> None:
+    def done(self, instruction: Instruction) -> None:
         """Let the next instruction of the same position be taken."""
-        position = _position(order)
+        position = _position(instruction)
         self._busy.discard(position)
         if position in self._waiting:
             self._free.append(position)
@@ -86,15 +101,21 @@ class Outbox:
     def __len__(self) -> int:
         return len(self.urgent) + len(self.openings)
 
-    def put(self, order: ApprovedOrder, *, cancel: bool = False) -> None:
+    def put(self, order: ApprovedOrder | OrderName, task: Task) -> None:
         """Add an instruction; one that waits already keeps its place."""
-        opening = order.purpose is OrderPurpose.OPEN and not cancel
-        (self.openings if opening else self.urgent).put(order, cancel=cancel)
+        opening = task is Task.PLACE and isinstance(order, ApprovedOrder) and order.purpose is OrderPurpose.OPEN
+        (self.openings if opening else self.urgent).put(Instruction(order, task))
 
     def withdraw(self, order: ApprovedOrder) -> bool:
         """Take back an order that waits to be placed, if it still does; it has not left then, and never will."""
-        return self.openings.withdraw(order) or self.urgent.withdraw(order)
+        placing = Instruction(order, Task.PLACE)
+        return self.openings.withdraw(placing) or self.urgent.withdraw(placing)
 
 
-def _position(order: ApprovedOrder) -> _Position:
+def _position(instruction: Instruction) -> _Position:
+    order = instruction.order
     return order.strategy_id, order.symbol, order.position_side
+
+
+def _key(instruction: Instruction) -> tuple[str, Task]:
+    return instruction.order.client_order_id, instruction.task

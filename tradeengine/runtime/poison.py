@@ -51,5 +51,5 @@ def _key(given: AnyInput) -> str | None:
     if isinstance(given, OrderReported):
         return f"order {given.client_order_id} {given.status.value}"
     if isinstance(given, FundingSettled):
-        return f"funding {given.symbol} at {given.time_ms}"
+        return f"funding {given.symbol} {given.id or f'at {given.time_ms}'}"
     return None

@@ -1,35 +1,43 @@
 """The service: every part of the engine in one process, put together from the settings."""
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack
 from decimal import Decimal, localcontext
-from typing import Any
+from typing import Any, Final
 
 import structlog
+from nats.errors import Error as NatsError
 
-from contracts.enums import TradingMode
+from contracts.enums import Severity
 from shared.clock import Clock
-from shared.errors import ConfigError
-from shared.health import ComponentHealth, Health
+from shared.errors import ConfigError, OutcomeUnknown, RetrySafe
+from shared.health import Health
 from shared.metrics import Metrics, Valuation
 from shared.settings import Embedded, Settings
-from tradeengine.domain.ids import base36
 from tradeengine.domain.instrument import Instrument
 from tradeengine.domain.money import MONEY
 from tradeengine.journal.sqlite import SqliteJournal
 from tradeengine.projection.projector import Projector
 from tradeengine.projection.sqlite import SqliteReadModel
+from tradeengine.runtime.alerts import Alerts
 from tradeengine.runtime.committer import Committer
+from tradeengine.runtime.coverage import Cover, Coverage, CoveredPosition
 from tradeengine.runtime.engine import Engine
 from tradeengine.runtime.files import data_folder, journal_file, lock_folder, nats_folder, read_model_file
 from tradeengine.runtime.intake import NatsIntake
 from tradeengine.runtime.metering import Meter
 from tradeengine.runtime.nats_server import EmbeddedServer, find_binary
+from tradeengine.runtime.paper import paper_venue, remember
+from tradeengine.runtime.retry import until_answered
+from tradeengine.runtime.service_health import register
 from tradeengine.runtime.shard import CommitListener
 from tradeengine.runtime.trading_config import trading_config
-from tradeengine.venue.paper.book import PaperBook
-from tradeengine.venue.paper.funding import FundingSchedule
-from tradeengine.venue.paper.venue import PaperVenue
+from tradeengine.venue.base import Venue
+from tradeengine.venue.binance.build import build_venue
+
+_LOOK_S: Final = 1.0
+_NAKED_TOO_LONG_MS: Final = 5_000
 
 log = structlog.get_logger(__name__)
 
@@ -40,7 +48,7 @@ class Service:
     Parameters
     ----------
     instruments
-        Trading rules of what the paper venue trades.
+        Trading rules of what the paper venue trades; an exchange states its own.
     listeners
         Also called with each committed record; they must not block.
     """
@@ -57,17 +65,22 @@ class Service:
         self.clock = clock
         self.health = Health(clock)
         self.metrics = Metrics(version)
+        self.alerts = Alerts(self.metrics, clock)
         traded = tuple(instruments)
         self._traded = frozenset(instrument.symbol for instrument in traded)
-        self.venue = _paper_venue(settings, clock, traded)
+        self.paper = None if settings.trading_mode.real else paper_venue(settings, clock, traded)
+        self.venue: Venue = self.paper or build_venue(settings, clock)
         self.nats_url: str | None = None
         self.intake: NatsIntake | None = None
+        self.starting: str | None = "not started"
+        """What the start waits for, for people; ``None`` once everything is up."""
         folder = data_folder(settings.data_dir)
         self._folder = folder
         self._journal = SqliteJournal(journal_file(folder))
         self.read_model = SqliteReadModel(read_model_file(folder), venue=self.venue.name, clock=clock)
         self._projector = Projector(self._journal, self.read_model, clock, range(settings.shards))
         self._committer = Committer(self._journal, clock)
+        meter = Meter(self.metrics, self.venue.name)
         self.engine = Engine(
             shards=settings.shards,
             journal=self._journal,
@@ -76,34 +89,75 @@ class Service:
             config=trading_config(settings),
             initial_equity=settings.paper_equity,
             committer=self._committer,
-            listeners=[self._projector.notify, Meter(self.metrics, self.venue.name).observe, *listeners],
+            listeners=[self._projector.notify, meter.observe, self.alerts.observe, *listeners],
+            reconcile_s=float(settings.reconcile_interval_seconds),
+            alarm=lambda name, text, symbol: self.alerts.tell(name, Severity.CRITICAL, text, symbol=symbol),
         )
+        self._coverage = Coverage()
         self._parts = AsyncExitStack()
 
+    @property
+    def wants_nats(self) -> bool:
+        """Whether signals are to come by NATS."""
+        return self.nats_url is not None
+
     async def start(self) -> None:
-        """Bring everything up; what fails on the way takes down again what was up.
+        """Bring everything up: :meth:`open`, then :meth:`go`; what fails on the way takes down again what was up.
 
         Raises
         ------
         ConfigError
             If a setting, a file or a service does not fit; the text says what to do.
         """
-        async with AsyncExitStack() as starting:
-            starting.enter_context(lock_folder(self._folder))
-            await self._journal.open()
-            starting.push_async_callback(self._journal.close)
-            starting.push_async_callback(self._committer.close)
-            await self.read_model.open()
-            starting.push_async_callback(self.read_model.close)
-            await self._projector.start()
-            starting.push_async_callback(self._projector.stop)
-            await self.engine.load()
-            self._restore_venue()
-            await self.engine.start()
-            starting.push_async_callback(self.engine.stop)
-            await self._start_nats(starting)
-            self._register_health()
-            self._parts = starting.pop_all()
+        try:
+            await self.open()
+            await self.go()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def open(self) -> None:
+        """Open the stores, so that the API can answer; nothing is traded yet.
+
+        Raises
+        ------
+        ConfigError
+            If a setting, a file or the journal does not fit.
+        """
+        parts = self._parts
+        parts.enter_context(lock_folder(self._folder))
+        await self._journal.open()
+        parts.push_async_callback(self._journal.close)
+        parts.push_async_callback(self._committer.close)
+        await self.read_model.open()
+        parts.push_async_callback(self.read_model.close)
+        await self._projector.start()
+        parts.push_async_callback(self._projector.stop)
+        await self.engine.read()
+        self.nats_url = self.settings.nats_url
+        register(self, self._committer, self._projector)
+
+    async def go(self) -> None:
+        """Connect to the venue, go to work, and take signals once it is known what the venue holds.
+
+        A venue that does not answer is asked until it does; ``/ready`` says so meanwhile.
+
+        Raises
+        ------
+        ConfigError
+            If a setting or a service does not fit.
+        """
+        parts = self._parts
+        await self._answered(self.engine.prepare)
+        if self.paper is not None:
+            remember(self.paper, self.engine.states, self.clock)
+        await self._answered(self.engine.start)
+        parts.push_async_callback(self.engine.stop)
+        self._background(parts, self._watch(), "service-watch")
+        self.starting = "the exchange is being looked at"
+        await self.engine.reconciler.first()
+        await self._start_nats(parts)
+        self.starting = None
         log.info("started", mode=self.settings.trading_mode, nats=self.nats_url, data_dir=str(self._folder))
 
     async def stop(self) -> None:
@@ -115,6 +169,10 @@ class Service:
         """The account in figures, in quote currency."""
         return {"mode": self.settings.trading_mode, **self.engine.account.summary(self.clock.now_ms())}
 
+    def coverage(self) -> list[CoveredPosition]:
+        """Every strategy position, with the orders that protect it at the venue."""
+        return self._coverage.rows(self.engine.states, self.engine.reconciler.latest, self.clock.now_ms())
+
     def post_price(self, symbol: str, price: Decimal) -> None:
         """Let the paper venue trade a symbol at a new price, in quote currency, above zero.
 
@@ -123,9 +181,9 @@ class Service:
         LookupError
             If the venue does not trade the symbol.
         """
-        if symbol not in self._traded:
+        if self.paper is None or symbol not in self._traded:
             raise LookupError(f"{symbol} is not traded on paper here: name it in ALLOWED_SYMBOLS")
-        self.venue.post_price(symbol, price)
+        self.paper.post_price(symbol, price)
 
     def value_positions(self) -> None:
         """Bring the metrics of open positions up to the newest prices."""
@@ -138,20 +196,59 @@ class Service:
                     valued.append(Valuation(leg.symbol, leg.side, leg.quantity * mark, pnl))
         self.metrics.positions_valued(valued)
 
-    def _restore_venue(self) -> None:
-        """The paper exchange dies with the process: the books are its memory."""
-        states = self.engine.states
-        orders = [live for state in states for live in state.orders.values()]
-        positions = {(leg.symbol, leg.side): leg.quantity for state in states for leg in state.legs.values()}
-        self.venue.restore(orders, positions, prefix=f"{base36(self.clock.now_ms())}-")
+    async def _answered(self, request: Callable[[], Awaitable[object]]) -> None:
+        def tell(reason: str) -> None:
+            self.starting = f"the venue {self.venue.name} does not answer: {reason}"
+            log.warning("venue_unavailable", reason=reason, action="it is asked again")
 
-    async def _start_nats(self, starting: AsyncExitStack) -> None:
-        self.nats_url = self.settings.nats_url or await self._embedded_nats(starting)
+        self.starting = f"the venue {self.venue.name} is being asked"
+        await until_answered(self.clock, tell, RetrySafe, OutcomeUnknown)(request)
+
+    async def _watch(self) -> None:
+        """Keep the gauges up to date, and tell what stands wrong."""
+        while True:
+            await self.clock.sleep(_LOOK_S)
+            self.value_positions()
+            now = self.clock.now_ms()
+            naked = [row for row in self.coverage() if row.cover is Cover.NAKED]
+            self.metrics.exchange_observed(self.engine.reconciler.age_s, len(naked))
+            late = [row for row in naked if now - (row.naked_since_ms or now) >= _NAKED_TOO_LONG_MS]
+            names = ", ".join(
+                sorted({f"{row.symbol} {row.position.side} of {row.position.strategy_id}" for row in late})
+            )
+            if self.starting is not None:
+                continue
+            self.alerts.stand("naked_position", f"no live stop: {names}; see /positions/protection" if late else None)
+            self.alerts.stand("engine_trouble", self.engine.trouble)
+            self.alerts.stand("venue_trouble", self.venue.state().trouble)
+
+    def _background(self, parts: AsyncExitStack, job: Any, name: str) -> None:
+        task = asyncio.create_task(job, name=name)
+
+        async def end() -> None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+        parts.push_async_callback(end)
+
+    async def _start_nats(self, parts: AsyncExitStack) -> None:
+        self.nats_url = self.settings.nats_url or await self._embedded_nats(parts)
         if self.nats_url is None:
             return
         self.intake = NatsIntake(self.nats_url, self.engine, self.clock, on_event=self._count)
+        register(self, self._committer, self._projector)
         await self.intake.start()
-        starting.push_async_callback(self.intake.close)
+        parts.push_async_callback(self.intake.close)
+        self._background(parts, self.alerts.run(self._publish), "alerts")
+
+    async def _publish(self, subject: str, payload: bytes) -> None:
+        link = self.intake.connection.current if self.intake else None
+        if link is None:
+            raise RetrySafe("the broker is away")
+        try:
+            await link.client.publish(subject, payload)
+        except (NatsError, OSError) as error:
+            raise RetrySafe(f"the broker did not take {subject}: {error}") from error
 
     async def _embedded_nats(self, starting: AsyncExitStack) -> str | None:
         wanted = self.settings.nats_embedded
@@ -175,71 +272,5 @@ class Service:
         if name == "parked":
             self.metrics.signal_invalid(number)
 
-    def _register_health(self) -> None:
-        health = self.health
-        health.register("dispatcher", self._dispatcher)
-        health.register("position_manager", self._position_manager)
-        health.register("journal", self._journal_health)
-        health.register("read_model", self._read_model_health, required=False)
-        health.register("venue", self._venue_health)
-        health.register("nats", self._nats_health, required=self.nats_url is not None)
-
-    def _dispatcher(self) -> ComponentHealth:
-        trouble = self.engine.trouble
-        return ComponentHealth.unhealthy(trouble) if trouble else ComponentHealth()
-
-    def _position_manager(self) -> ComponentHealth:
-        count = sum(len(state.legs) for state in self.engine.states)
-        return ComponentHealth(details={"positions_count": count})
-
-    def _journal_health(self) -> ComponentHealth:
-        trouble = self._committer.trouble
-        return ComponentHealth.unhealthy(trouble) if trouble else ComponentHealth(details={"store": "sqlite"})
-
-    def _read_model_health(self) -> ComponentHealth:
-        lag = self._projector.lag()
-        details = {"lag_records": lag.records, "lag_seconds": round(lag.seconds, 3)}
-        if self._projector.trouble:
-            return ComponentHealth.degraded(self._projector.trouble, **details)
-        return ComponentHealth(details=details)
-
-    def _venue_health(self) -> ComponentHealth:
-        return ComponentHealth(details={"name": self.venue.name, "mode": self.settings.trading_mode.value})
-
-    def _nats_health(self) -> ComponentHealth:
-        if self.intake is None:
-            return ComponentHealth.degraded("no NATS: signals are taken by HTTP and from files only")
-        status = self.intake.status()
-        if not status.ready:
-            return ComponentHealth.unhealthy(status.reason or "not ready")
-        return ComponentHealth(details={"received": status.received, "parked": status.parked})
-
 
 _MESSAGE_COUNTS = ("received", "acked", "nak", "parked", "routed")
-
-
-def _paper_venue(settings: Settings, clock: Clock, instruments: tuple[Instrument, ...]) -> PaperVenue:
-    if settings.trading_mode not in (TradingMode.PAPER, TradingMode.DRY_RUN):
-        raise ConfigError(f"TRADING_MODE={settings.trading_mode} is not built yet: set paper or dry-run")
-    book = PaperBook(
-        maker_fee=settings.paper_maker_fee,
-        taker_fee=settings.paper_taker_fee,
-        slippage_bps=settings.paper_slippage_bps,
-        max_fill_quantity=_max_fill(settings, instruments),
-        instruments=instruments,
-    )
-    rate = settings.paper_funding_rate
-    funding = FundingSchedule({instrument.symbol: rate for instrument in instruments}) if rate else None
-    return PaperVenue(book, clock, instruments, latency_s=settings.paper_latency_ms / 1000, funding=funding)
-
-
-def _max_fill(settings: Settings, instruments: tuple[Instrument, ...]) -> Decimal | None:
-    most = settings.paper_max_fill_quantity
-    # A fill off the step would leave a remainder that no order can close.
-    wrong = [i for i in instruments if most is not None and i.floor_quantity(most) != most]
-    if wrong:
-        raise ConfigError(
-            f"PAPER_MAX_FILL_QUANTITY={most} is no multiple of the step of {wrong[0].symbol}, {wrong[0].step_size}: "
-            "set a multiple of every symbol's step, or remove it"
-        )
-    return most

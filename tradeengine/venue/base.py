@@ -1,43 +1,46 @@
 """The venue's Protocol: where orders go and reports come from."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Protocol
 
+from pydantic import JsonValue
+
 from tradeengine.domain.inputs import FillReported, FundingSettled, OrderReported, VenueObserved
 from tradeengine.domain.instrument import Instrument
-from tradeengine.domain.orders import ApprovedOrder
+from tradeengine.domain.orders import ApprovedOrder, OrderName
 
 Report = OrderReported | FillReported | FundingSettled
 ReportSink = Callable[[Report], None]
 
 
-class Venue(Protocol):
-    """An exchange, or what plays one. What becomes of orders arrives as reports at the sink, in order per symbol.
+@dataclass(frozen=True, slots=True)
+class VenueState:
+    """How a venue is, for health: cheap to make, at any time, from any thread.
+
+    Parameters
+    ----------
+    trouble
+        Why it does not work now, and what to do; ``None`` when it works.
+    details
+        Figures and addresses for people.
+    """
+
+    trouble: str | None = None
+    details: Mapping[str, JsonValue] = field(default_factory=dict)
+
+
+class OrderDoor(Protocol):
+    """The part of a venue that orders go through. What becomes of them arrives as reports at a sink.
 
     Parameters
     ----------
     settle_s
         How long an order whose request got no answer may still turn up, seconds.
-    conditional_limit
-        How many conditional orders of the account may rest at once, over all symbols; ``None`` is no limit.
     """
 
-    name: str
     settle_s: float
-    conditional_limit: int | None
-
-    async def open(self, sink: ReportSink) -> None:
-        """Connect; from now on reports go to the sink, which never blocks."""
-        ...
-
-    async def close(self) -> None:
-        """Disconnect; orders that rest at the venue stay there."""
-        ...
-
-    async def instruments(self) -> Sequence[Instrument]:
-        """Trading rules of every symbol that can be traded."""
-        ...
 
     def mark_price(self, symbol: str) -> Decimal | None:
         """Newest price known, ``None`` while there is none."""
@@ -57,7 +60,7 @@ class Venue(Protocol):
         """
         ...
 
-    async def cancel(self, order: ApprovedOrder) -> None:
+    async def cancel(self, order: ApprovedOrder | OrderName) -> None:
         """Ask for the end of an order; its end arrives at the sink. Cancelling what has ended is no error.
 
         Raises
@@ -74,6 +77,51 @@ class Venue(Protocol):
         ------
         RetrySafe
             If the venue did not answer.
+        """
+        ...
+
+
+class Venue(OrderDoor, Protocol):
+    """An exchange, or what plays one. What becomes of orders arrives as reports at the sink, in order per symbol.
+
+    Parameters
+    ----------
+    conditional_limit
+        How many conditional orders of the account may rest at once, over all symbols; ``None`` is no limit.
+    """
+
+    name: str
+    conditional_limit: int | None
+
+    async def open(self, sink: ReportSink) -> None:
+        """Connect; from now on reports go to the sink, which never blocks."""
+        ...
+
+    async def close(self) -> None:
+        """Disconnect; orders that rest at the venue stay there."""
+        ...
+
+    async def instruments(self) -> Sequence[Instrument]:
+        """Trading rules of every symbol that can be traded."""
+        ...
+
+    def state(self) -> VenueState:
+        """How the venue is now."""
+        ...
+
+    def on_gap(self, look: Callable[[], None]) -> None:
+        """Call a function whenever reports may have been missed, such as after a lost connection came back."""
+        ...
+
+    async def equity(self) -> Decimal | None:
+        """What the account is worth by the venue's own books, in quote currency, unrealised P&L included.
+
+        ``None`` where the venue keeps no account.
+
+        Raises
+        ------
+        RetrySafe
+            If the venue did not answer, or not with what is needed.
         """
         ...
 

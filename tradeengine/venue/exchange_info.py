@@ -52,13 +52,25 @@ def read_instruments(document: str | bytes, source: str = "exchangeInfo") -> dic
         if name in instruments:
             raise ConfigError(f"{where}: {name} is listed twice; remove one")
         if entry.get("status", _TRADING) == _TRADING:
-            instruments[name] = _instrument(entry, name, f"{where} ({name})")
+            instruments[name] = read_instrument(entry, name, f"{where} ({name})")
     if not instruments:
         raise ConfigError(f"{source}: none of its {len(symbols)} symbols has the status {_TRADING}")
     return instruments
 
 
-def _instrument(entry: Mapping[str, Any], symbol: str, where: str) -> Instrument:
+def read_instrument(entry: Mapping[str, Any], symbol: str, where: str) -> Instrument:
+    """Read one symbol's entry, whatever its status.
+
+    Parameters
+    ----------
+    where
+        What to call the entry in errors.
+
+    Raises
+    ------
+    ConfigError
+        If it lacks a filter or states an impossible one.
+    """
     filters = _filters(entry, where)
     price, lot = filters["PRICE_FILTER"], filters["LOT_SIZE"]
     market = filters.get("MARKET_LOT_SIZE", {})
@@ -77,6 +89,9 @@ def _instrument(entry: Mapping[str, Any], symbol: str, where: str) -> Instrument
         min_price=_figure(price, "minPrice", f"{where} PRICE_FILTER", ZERO),
         max_price=_figure(price, "maxPrice", f"{where} PRICE_FILTER", ZERO),
         settle_asset=str(entry.get("marginAsset") or "USDT"),
+        percent_up=_figure(filters.get("PERCENT_PRICE", {}), "multiplierUp", f"{where} PERCENT_PRICE", ZERO),
+        percent_down=_figure(filters.get("PERCENT_PRICE", {}), "multiplierDown", f"{where} PERCENT_PRICE", ZERO),
+        trading=entry.get("status", _TRADING) == _TRADING,
     )
 
 

@@ -69,6 +69,9 @@ TABLES = (
     Table("/orders", "orders", "Orders and what became of them", ("strategy_id", "symbol", "position_side", "status")),
     Table("/fills", "fills", "Executions", ("strategy_id", "symbol", "position_side", "order_id")),
     Table("/decisions", "decisions", "What became of each signal", ("strategy_id", "symbol", "outcome", "reason")),
+    Table("/alerts", "alerts", "What operators were told", ("name", "severity", "symbol", "strategy_id")),
+    Table("/differences", "differences", "How books and exchange differed", ("symbol", "kind", "action", "status")),
+    Table("/symbol-halts", "symbol_halts", "Symbols that are halted, or were", ("symbol", "halted")),
 )
 
 

@@ -1,0 +1,175 @@
+"""The reconciler: looks at what the exchange really holds, and hands it to the shards to compare."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from decimal import localcontext
+from typing import Final
+
+import msgspec
+import structlog
+
+from shared.clock import Clock
+from shared.errors import OutcomeUnknown, RetrySafe
+from tradeengine.domain.events import DifferenceFound
+from tradeengine.domain.inputs import VenueObserved
+from tradeengine.domain.money import MONEY
+from tradeengine.domain.reconcile import differences
+from tradeengine.domain.state import ShardState
+from tradeengine.journal.record import Record
+from tradeengine.runtime.account import Account
+from tradeengine.venue.base import Venue
+
+_FIRST_PAUSE_S: Final = 1.0
+_LONGEST_PAUSE_S: Final = 15.0
+_SOON_S: Final = 2.0
+_PER_SYMBOL_S: Final = 0.75
+"""Least pause for each symbol: a look costs about 12 of the 2,400 that an exchange lets one spend in a minute."""
+LONGEST_INTERVAL_S: Final = 60.0
+
+log = structlog.get_logger(__name__)
+
+
+class Reconciler:
+    """Observes the venue at the start, after each reconnect, and every so often.
+
+    Parameters
+    ----------
+    account
+        Told what the venue says that the account is worth.
+    states
+        The shards' states, for the trades that they know.
+    submit
+        Hands an observation to the shard of its symbol.
+    interval_s
+        Seconds between two looks; with many symbols it is longer, at most :data:`LONGEST_INTERVAL_S`.
+    """
+
+    def __init__(
+        self,
+        venue: Venue,
+        clock: Clock,
+        account: Account,
+        *,
+        states: Callable[[], Sequence[ShardState]],
+        submit: Callable[[VenueObserved], None],
+        interval_s: float,
+    ) -> None:
+        self._venue = venue
+        self._clock = clock
+        self._account = account
+        self._states = states
+        self._submit = submit
+        self._interval_s = interval_s
+        self._wanted = asyncio.Event()
+        self._first = asyncio.Event()
+        self._since = clock.monotonic()
+        self.latest: dict[str, VenueObserved] = {}
+        """The newest observation of each symbol."""
+        self.trouble: str | None = "the exchange has not been looked at yet"
+        """Why the newest look failed: then what the exchange holds is unknown, not flat."""
+
+    @property
+    def has_looked(self) -> bool:
+        """Whether the exchange has been looked at since the start."""
+        return self._first.is_set()
+
+    @property
+    def age_s(self) -> float:
+        """Seconds since the last complete look began, or since the start while there was none."""
+        return self._clock.monotonic() - self._since
+
+    def kick(self) -> None:
+        """Look again at once."""
+        self._wanted.set()
+
+    def observe(self, record: Record) -> None:
+        """After a difference, look again soon: whether what was done about it has helped."""
+        if any(isinstance(event, DifferenceFound) for entry in record.entries for event in entry.events):
+            asyncio.get_running_loop().call_later(_SOON_S, self.kick)
+
+    async def first(self) -> None:
+        """Wait until the exchange has been looked at once."""
+        await self._first.wait()
+
+    async def look(self, *, repair: bool = False) -> list[VenueObserved]:
+        """Look at the exchange now, and hand what it holds to the shards.
+
+        Parameters
+        ----------
+        repair
+            Whether what differs is repaired whatever the policy says.
+
+        Raises
+        ------
+        RetrySafe, OutcomeUnknown
+            If it did not answer in full.
+        """
+        found = await self._ask()
+        for observed in found:
+            self._submit(msgspec.structs.replace(observed, repair=repair))
+        self._first.set()
+        return found
+
+    async def examine(self, *, repair: bool) -> list[DifferenceFound]:
+        """Look at the exchange now and tell what differs; without ``repair`` nothing is handed to the shards.
+
+        Raises
+        ------
+        RetrySafe, OutcomeUnknown
+            If it did not answer in full.
+        """
+        found = await self._ask()
+        differences = self.differences([msgspec.structs.replace(observed, repair=repair) for observed in found])
+        if repair:
+            for observed in found:
+                self._submit(msgspec.structs.replace(observed, repair=True))
+        return differences
+
+    def differences(self, observations: Iterable[VenueObserved]) -> list[DifferenceFound]:
+        """Everything that books and observations differ in, and what would be done about it; nothing is changed."""
+        state_of = {symbol: state for state in self._states() for symbol in state.instruments}
+        with localcontext(MONEY):
+            return [
+                found
+                for observed in observations
+                if observed.symbol in state_of
+                for found in differences(state_of[observed.symbol], observed)
+            ]
+
+    async def _ask(self) -> list[VenueObserved]:
+        began = self._clock.monotonic()
+        equity = await self._venue.equity()
+        if equity is not None:
+            self._account.anchor(equity)
+        found = list(await self._venue.observe(self._known_trades()))
+        self.latest = {observed.symbol: observed for observed in found}
+        self._since, self.trouble = began, None
+        return found
+
+    async def run(self) -> None:
+        """Look again and again until cancelled."""
+        pause = _FIRST_PAUSE_S
+        while True:
+            self._wanted.clear()
+            try:
+                await self.look()
+            except (RetrySafe, OutcomeUnknown) as error:
+                if self.trouble is None or not self._first.is_set():
+                    log.warning("exchange_unknown", reason=str(error), action="it is asked again")
+                self.trouble = f"what the exchange holds is unknown: {error}"
+                await self._clock.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE_S)
+                continue
+            pause = _FIRST_PAUSE_S
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._pause_s()):
+                    await self._wanted.wait()
+
+    def _pause_s(self) -> float:
+        return min(LONGEST_INTERVAL_S, max(self._interval_s, _PER_SYMBOL_S * len(self.latest)))
+
+    def _known_trades(self) -> Mapping[str, str | None]:
+        return {
+            symbol: state.last_trades.get(symbol) for state in self._states() for symbol in sorted(state.instruments)
+        }

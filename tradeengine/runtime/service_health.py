@@ -1,0 +1,71 @@
+"""What the parts of the service say of their health."""
+
+from typing import TYPE_CHECKING
+
+from shared.health import ComponentHealth
+from tradeengine.projection.projector import Projector
+from tradeengine.runtime.committer import Committer
+from tradeengine.runtime.engine import Engine
+
+if TYPE_CHECKING:
+    from tradeengine.runtime.service import Service
+
+
+def register(service: "Service", committer: Committer, projector: Projector) -> None:
+    """Register every component of a service; each check is cheap and never waits."""
+    health, engine = service.health, service.engine
+    health.register("dispatcher", lambda: _dispatcher(service))
+    health.register("position_manager", lambda: _position_manager(engine))
+    health.register("journal", lambda: _journal(committer))
+    health.register("read_model", lambda: _read_model(projector), required=False)
+    health.register("venue", lambda: _venue(service))
+    health.register("reconciliation", lambda: _reconciliation(engine), required=False)
+    health.register("nats", lambda: _nats(service), required=service.wants_nats)
+
+
+def _dispatcher(service: "Service") -> ComponentHealth:
+    trouble = service.starting or service.engine.trouble
+    return ComponentHealth.unhealthy(trouble) if trouble else ComponentHealth()
+
+
+def _position_manager(engine: Engine) -> ComponentHealth:
+    count = sum(len(state.legs) for state in engine.states)
+    return ComponentHealth(details={"positions_count": count})
+
+
+def _journal(committer: Committer) -> ComponentHealth:
+    trouble = committer.trouble
+    return ComponentHealth.unhealthy(trouble) if trouble else ComponentHealth(details={"store": "sqlite"})
+
+
+def _read_model(projector: Projector) -> ComponentHealth:
+    lag = projector.lag()
+    details = {"lag_records": lag.records, "lag_seconds": round(lag.seconds, 3)}
+    if projector.trouble:
+        return ComponentHealth.degraded(projector.trouble, **details)
+    return ComponentHealth(details=details)
+
+
+def _venue(service: "Service") -> ComponentHealth:
+    state = service.venue.state()
+    details = {"name": service.venue.name, "mode": service.settings.trading_mode.value, **state.details}
+    return ComponentHealth.unhealthy(state.trouble, **details) if state.trouble else ComponentHealth(details=details)
+
+
+def _reconciliation(engine: Engine) -> ComponentHealth:
+    reconciler = engine.reconciler
+    details = {"age_seconds": round(reconciler.age_s, 3)}
+    if reconciler.trouble:
+        return ComponentHealth.degraded(reconciler.trouble, **details)
+    return ComponentHealth(details=details)
+
+
+def _nats(service: "Service") -> ComponentHealth:
+    if not service.wants_nats:
+        return ComponentHealth.degraded("no NATS: signals are taken by HTTP and from files only")
+    if service.intake is None:
+        return ComponentHealth.unhealthy("signals are not taken yet")
+    status = service.intake.status()
+    if not status.ready:
+        return ComponentHealth.unhealthy(status.reason or "not ready")
+    return ComponentHealth(details={"received": status.received, "parked": status.parked})
