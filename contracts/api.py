@@ -148,6 +148,20 @@ class Version(BaseModel):
     python: str
 
 
+class EffectiveSetting(BaseModel):
+    """One setting as it is in force; secrets are masked."""
+
+    name: str
+    value: str
+    source: str = Field(description="default, env or file")
+
+
+class EffectiveSettings(BaseModel):
+    """Every setting in force."""
+
+    data: list[EffectiveSetting]
+
+
 class Sample(BaseModel):
     """One value of a metric; what JSON cannot say (NaN, infinity) is null."""
 

@@ -1,6 +1,6 @@
 """Metrics of one process: a method for each fact, so that callers stay short and labels stay bounded."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Final, NamedTuple
 
@@ -97,6 +97,7 @@ class Metrics:
         self._make_signal_metrics()
         self._make_order_metrics()
         self._make_position_metrics()
+        self._policies = Info("policies", "Policies in force.", namespace=PREFIX, registry=self.registry)
         self._alerts = self._counter("alerts", "Alerts told.", ("name", "severity"))
         self._alerts_dropped = self._counter("alerts_dropped", "Alerts that no broker took in time.")
         self._differences = self._counter(
@@ -104,6 +105,7 @@ class Metrics:
         )
         self._naked = self._gauge("naked_positions", "Strategy positions that want a stop and have none live.")
         self._observed = self._gauge("reconciliation_age_seconds", "Age of the last complete look at the exchange.")
+        self._oldest = self._gauge("oldest_position_seconds", "Age of the strategy position that is open longest.")
         self._http = self._histogram(
             "http_request_seconds", "HTTP requests.", _LATENCY_S, ("route", "method", "status")
         )
@@ -137,6 +139,10 @@ class Metrics:
         self._exit = self._histogram("position_exit_price_usd", "Average exit price.", _PRICE, leg)
         self._value = self._gauge("open_positions_value_usd", "Notional of open positions.", leg[:2])
         self._unrealized = self._gauge("unrealized_pnl_usd", "Unrealised P&L of open positions.", leg[:2])
+
+    def policies_set(self, policies: Mapping[str, str]) -> None:
+        """These policies are in force; a label for each."""
+        self._policies.info(dict(policies))
 
     def signal_received(self) -> None:
         """A signal reached its shard."""
@@ -221,6 +227,10 @@ class Metrics:
         """How old the last complete look at the exchange is, and how many positions it showed without their stop."""
         self._observed.set(age_s)
         self._naked.set(naked)
+
+    def oldest_position(self, age_s: float) -> None:
+        """How long the oldest strategy position has been open; 0 without any."""
+        self._oldest.set(age_s)
 
     def http_request(self, route: str, method: str, status: int, seconds: float) -> None:
         """An HTTP request was answered; the route is its template, never the path."""

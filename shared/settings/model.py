@@ -134,6 +134,9 @@ class Settings(BaseModel):
     difference_policy: Annotated[
         DifferencePolicy, _says("repair what differs between books and exchange, or halt the symbol")
     ] = DifferencePolicy.REPAIR
+    stale_position_seconds: Annotated[
+        Seconds, Field(gt=0, description="age of a position from which on an alert stands, above 0")
+    ] = Decimal(604_800)
     reconcile_interval_seconds: Annotated[
         Seconds, Field(ge=1, le=60, description="pause between two looks at what the exchange holds, 1 to 60")
     ] = Decimal(5)

@@ -67,9 +67,7 @@ async def closed(made: Rig, strategy: str = "A", seconds: float = 15) -> dict[st
 
 def of(orders: Iterable[dict[str, Any]], kind: str | None = None, side: str | None = None) -> Orders:
     """Conditional orders of a type and a position side."""
-    return [
-        order for order in orders if kind in (None, order["orderType"]) and side in (None, order["positionSide"])
-    ]
+    return [order for order in orders if kind in (None, order["orderType"]) and side in (None, order["positionSide"])]
 
 
 def one(orders: Iterable[dict[str, Any]], kind: str = STOP, side: str | None = None) -> dict[str, Any]:

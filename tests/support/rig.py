@@ -91,10 +91,10 @@ class Exchange:
         await self.post("mark", {"symbol": symbol, "price": str(price)})
 
     async def fault(
-        self, effect: Mapping[str, Any], times: int | None = 1, when: str | None = None, **match: Any
+        self, effect: Mapping[str, Any] | str, times: int | None = 1, when: str | None = None, **match: Any
     ) -> None:
         """Let requests or events that match go wrong; the effect is one of the control side's, before or after."""
-        fault: dict[str, Any] = {"match": match, "times": times, "effect": dict(effect)}
+        fault: dict[str, Any] = {"match": match, "times": times, "effect": effect if isinstance(effect, str) else dict(effect)}
         await self.post("faults", [fault | ({"when": when} if when else {})])
 
     async def heal(self) -> None:
@@ -185,6 +185,7 @@ async def rig(
     setup: Mapping[str, Any] | None = None,
     lies: Mapping[str, Lie] | None = None,
     started: bool = True,
+    nats_url: str | None = NO_NATS,
     **settings: str,
 ) -> AsyncIterator[Rig]:
     """Start an exchange, and an engine that trades there.
@@ -197,6 +198,8 @@ async def rig(
         End of a path to what the engine is told instead of the exchange's answer; see :func:`liar`.
     started
         Whether the engine is started, and ready.
+    nats_url
+        Broker of the engine, as :class:`EngineProcess` takes it.
     settings
         More of the engine's environment.
     """
@@ -210,7 +213,7 @@ async def rig(
             told = await stack.enter_async_context(liar(exchange.url, dict(lies)))
             settings = {"BINANCE_FUTURES_BASE_URL": told, **settings}
         given = settings_for(exchange, **settings)
-        engine = EngineProcess(folder / "data", client, nats_url=NO_NATS, settings=given)
+        engine = EngineProcess(folder / "data", client, nats_url=nats_url, settings=given)
         stack.callback(engine.close)
         if started:
             await engine.start()

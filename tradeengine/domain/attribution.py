@@ -51,30 +51,45 @@ def givers(state: ShardState, leg: Leg, fill: FillReported) -> Parts:
 
 
 def opened(
-    leg: Leg, fill: FillReported, parts: Parts, order: LiveOrder | None, *, reconciled: bool = False
+    state: ShardState, leg: Leg, fill: FillReported, parts: Parts, order: LiveOrder | None, *, reconciled: bool = False
 ) -> ev.OrderFilled:
     """The event of a fill that adds to the leg."""
+    asset = _settle_asset(state, fill)
     fees = split(fill.fee, [quantity for _, quantity in parts])
     shares = []
     for (position, quantity), fee in zip(parts, fees, strict=True):
-        after = position.books.opened(fill.position_side, quantity, fill.price, fee)
+        after = _after(position.books, fill, quantity, fee, asset)
         shares.append(_share(position, quantity, fee, after, None if after.quantity else CloseReason.MANUAL))
-    after = leg.books.opened(fill.position_side, fill.quantity, fill.price, fill.fee)
-    return _event(leg, fill, order, after, shares, reconciled=reconciled)
+    after = _after(leg.books, fill, fill.quantity, fill.fee, asset)
+    return _event(leg, fill, order, after, shares, asset, reconciled=reconciled)
 
 
 def closed(
-    leg: Leg, fill: FillReported, parts: Parts, order: LiveOrder | None, *, reconciled: bool = False
+    state: ShardState, leg: Leg, fill: FillReported, parts: Parts, order: LiveOrder | None, *, reconciled: bool = False
 ) -> ev.OrderFilled:
     """The event of a fill that takes off the leg."""
+    asset = _settle_asset(state, fill)
     fees = split(fill.fee, [quantity for _, quantity in parts])
     reason = close_reason(fill, order)
     shares = [
-        _share(position, quantity, fee, position.books.closed(fill.position_side, quantity, fill.price, fee), reason)
+        _share(position, quantity, fee, _after(position.books, fill, quantity, fee, asset), reason)
         for (position, quantity), fee in zip(parts, fees, strict=True)
     ]
-    after = leg.books.closed(fill.position_side, fill.quantity, fill.price, fill.fee)
-    return _event(leg, fill, order, after, shares, reconciled=reconciled)
+    after = _after(leg.books, fill, fill.quantity, fill.fee, asset)
+    return _event(leg, fill, order, after, shares, asset, reconciled=reconciled)
+
+
+def _settle_asset(state: ShardState, fill: FillReported) -> str:
+    instrument = state.instruments.get(fill.symbol)
+    return instrument.settle_asset if instrument else fill.fee_asset
+
+
+def _after(books: Books, fill: FillReported, quantity: Decimal, fee: Decimal, settle_asset: str) -> Books:
+    """Books after a part of a fill; a fee in another asset than the quote currency stands beside the sums."""
+    change = books.opened if fill.side is fill.position_side.opening else books.closed
+    if fill.fee_asset == settle_asset or not fee:
+        return change(fill.position_side, quantity, fill.price, fee)
+    return change(fill.position_side, quantity, fill.price, ZERO).charged(fill.fee_asset, fee)
 
 
 _FORCED = {
@@ -120,6 +135,7 @@ def _event(
     order: LiveOrder | None,
     after: Books,
     shares: Sequence[ev.FillShare],
+    settle_asset: str,
     *,
     reconciled: bool,
 ) -> ev.OrderFilled:
@@ -144,4 +160,5 @@ def _event(
         shares=tuple(shares),
         realized=after.realized - leg.books.realized,
         reconciled=reconciled,
+        settle_asset=settle_asset,
     )

@@ -24,6 +24,8 @@ class Books(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     realized, fees, funding
         In quote currency: gross P&L of closing fills, fees paid (positive is a cost), funding received (negative
         is paid).
+    other_fees
+        Fees paid in other assets, by asset; they are part of no sum.
     entry_quantity, entry_value, exit_quantity, exit_value
         Totals of the opening and of the closing fills.
     """
@@ -37,6 +39,7 @@ class Books(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     entry_value: Decimal = ZERO
     exit_quantity: Decimal = ZERO
     exit_value: Decimal = ZERO
+    other_fees: dict[str, Decimal] = {}
 
     def opened(self, side: PositionSide, quantity: Decimal, price: Decimal, fee: Decimal) -> "Books":
         """Books after a fill that adds ``quantity`` at ``price``; what is overdrawn is settled by it first."""
@@ -53,6 +56,7 @@ class Books(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             entry_value=self.entry_value + value,
             exit_quantity=self.exit_quantity,
             exit_value=self.exit_value,
+            other_fees=self.other_fees,
         )
 
     def closed(self, side: PositionSide, quantity: Decimal, price: Decimal, fee: Decimal) -> "Books":
@@ -70,7 +74,13 @@ class Books(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             entry_value=self.entry_value,
             exit_quantity=self.exit_quantity + quantity,
             exit_value=self.exit_value + value,
+            other_fees=self.other_fees,
         )
+
+    def charged(self, asset: str, fee: Decimal) -> "Books":
+        """Books after a fee in an asset other than the quote currency."""
+        fees = self.other_fees | {asset: self.other_fees.get(asset, ZERO) + fee}
+        return msgspec.structs.replace(self, other_fees=fees)
 
     def funded(self, amount: Decimal) -> "Books":
         """Books after a funding payment; positive is received."""

@@ -141,9 +141,7 @@ def _after_end(state: ShardState, event: ev.OrderEnded) -> Iterator[ev.AnyEvent]
 
 
 def _journal(state: ShardState, given: inputs.JournalOpened) -> list[ev.AnyEvent]:
-    named = ev.JournalNamed(
-        time_ms=given.time_ms, journal_id=given.journal_id, shards=given.shards, venue=given.venue
-    )
+    named = ev.JournalNamed(time_ms=given.time_ms, journal_id=given.journal_id, shards=given.shards, venue=given.venue)
     return [named]
 
 

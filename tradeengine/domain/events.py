@@ -238,6 +238,8 @@ class OrderFilled(Event, frozen=True, tag="filled"):
         Number of the fill on this exchange position, 1 for the first.
     reconciled
         Whether no trade stands behind it: the exchange holds otherwise than the books did.
+    settle_asset
+        The quote currency: what profit, loss and funding of the symbol are paid in.
     """
 
     client_order_id: str
@@ -259,6 +261,11 @@ class OrderFilled(Event, frozen=True, tag="filled"):
     shares: tuple[FillShare, ...]
     realized: Decimal = ZERO
     reconciled: bool = False
+    settle_asset: str = "USDT"
+
+    def quote_fee(self, fee: Decimal) -> Decimal:
+        """What of the fee, or of a share of it, is quote currency: all, or nothing if it was paid in another asset."""
+        return fee if self.fee_asset == self.settle_asset else ZERO
 
 
 class FillIgnored(Event, frozen=True, tag="fill_ignored"):
@@ -323,25 +330,33 @@ class FundingBooked(Event, frozen=True, tag="funding_booked"):
     Parameters
     ----------
     rate
-        Fraction of notional; longs pay when it is positive.
+        Fraction of notional; longs pay when it is positive. ``None`` is not known.
     mark_price
-        Price that valued the notional.
+        Price that valued the notional, ``None`` if it is not known.
     after
         Books of the exchange position after the payment.
     shares
         None where nobody holds anything any more: then it is no strategy's.
     id
         The exchange's own number of the booking, if it has said so.
+    settled_ms
+        When the exchange settled, by its own clock, if it has said so.
     """
 
     symbol: str
     position_side: PositionSide
-    rate: Decimal
-    mark_price: Decimal
+    rate: Decimal | None
+    mark_price: Decimal | None
     amount: Decimal
     after: Books
     shares: tuple[FundingShare, ...]
     id: str | None = None
+    settled_ms: int | None = None
+
+    @property
+    def paid_ms(self) -> int:
+        """When it was paid, milliseconds since 1970 UTC: the day's result that it belongs to."""
+        return self.time_ms if self.settled_ms is None else min(self.settled_ms, self.time_ms)
 
 
 class AlertRaised(Event, frozen=True, tag="alert"):

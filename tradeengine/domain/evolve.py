@@ -26,6 +26,7 @@ def evolve(state: ShardState, event: ev.AnyEvent) -> None:
 
 
 def _named(state: ShardState, event: ev.JournalNamed) -> None:
+    state.began_ms = event.time_ms
     state.journal_id = event.journal_id
     state.shards = event.shards
     state.venue = event.venue
@@ -179,7 +180,8 @@ def _filled(state: ShardState, event: ev.OrderFilled) -> None:
     leg.opened_ms = event.opened_ms
     leg.updated_ms = event.time_ms
     leg.sequence = event.sequence
-    _total(state, event.time_ms, sum((share.realized for share in event.shares), ZERO), event.fee, ZERO)
+    realized = sum((share.realized for share in event.shares), ZERO)
+    _total(state, event.time_ms, realized, event.quote_fee(event.fee), ZERO)
     state.trades[trade_key(event.symbol, event.trade_id)] = event.time_ms
     _forget(state.trades, event.time_ms - state.config.memory_ms)
     note_trade(state, event.symbol, event.trade_id)
@@ -277,7 +279,11 @@ def _funded(state: ShardState, event: ev.FundingBooked) -> None:
         leg.books = event.after
         for share in event.shares:
             leg.strategies[share.strategy_id].books = share.after
-    _total(state, event.time_ms, ZERO, ZERO, event.amount)
+    if event.paid_ms // DAY_MS < state.totals.day:
+        # Learnt of late: it is no result of the day that goes on now.
+        state.totals.funding += event.amount
+    else:
+        _total(state, event.paid_ms, ZERO, ZERO, event.amount)
     if event.id is not None:
         remember_settlement(state, event.symbol, event.id, event.time_ms)
 

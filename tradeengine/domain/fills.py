@@ -32,12 +32,12 @@ def decide_fill(state: ShardState, fill: FillReported) -> list[ev.AnyEvent]:
     leg = state.leg(fill.symbol, fill.position_side) or Leg(symbol=fill.symbol, side=fill.position_side)
     if fill.side is fill.position_side.opening:
         parts = [(holder(state, leg, fill, order), fill.quantity)]
-        filled = opened(leg, fill, parts, order)
+        filled = opened(state, leg, fill, parts, order)
         return [filled, *_close_unwanted(state, leg, fill, order), *_alerts(state, fill, filled)]
     if order is None and leg.quantity < fill.quantity:
         return [_ignored(fill, f"closes {fill.quantity} of {leg.key}, which holds {leg.quantity}")]
     own = [(holder(state, leg, fill, order), fill.quantity)] if order else None
-    filled = closed(leg, fill, own or givers(state, leg, fill), order)
+    filled = closed(state, leg, fill, own or givers(state, leg, fill), order)
     # What is left of the order itself would sell what others hold.
     unfinished = order is not None and not order.status.terminal and order.remaining > fill.quantity
     withdrawn = withdraw_emptied(state, leg, filled, but="" if unfinished else fill.client_order_id)

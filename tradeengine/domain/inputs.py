@@ -199,23 +199,26 @@ class FundingSettled(Input, frozen=True, tag="funding"):
     Parameters
     ----------
     rate
-        Fraction of notional.
+        Fraction of notional; may be ``None``, not known, where ``amount`` is.
     mark_price
-        Price that values the notional.
+        Price that values the notional; may be ``None``, not known, where ``amount`` is.
     position_side
-        Leg that it is of; ``None`` is both.
+        Leg that it is of; ``None`` is both, or one that the exchange does not name.
     amount
         What the exchange booked for it, in quote currency, positive is received; ``None`` if only the rate is known.
     id
         The exchange's own number of the booking: one that comes again, after a restart too, is booked once.
+    settled_ms
+        When the exchange settled, by its own clock; ``None`` is now.
     """
 
     symbol: str
-    rate: Decimal
-    mark_price: Decimal
+    rate: Decimal | None
+    mark_price: Decimal | None
     position_side: PositionSide | None = None
     amount: Decimal | None = None
     id: str | None = None
+    settled_ms: int | None = None
 
 
 class TimeAdvanced(Input, frozen=True, tag="time"):

@@ -119,13 +119,13 @@ def _adopt(view: View, quantity: Decimal, price: Decimal) -> list[ev.AnyEvent]:
             rest -= lacking
     if rest:
         parts.append((holder(view.state, leg, booking, None), rest))
-    return [opened(leg, booking, parts, None, reconciled=True)]
+    return [opened(view.state, leg, booking, parts, None, reconciled=True)]
 
 
 def _write_off(view: View, quantity: Decimal, price: Decimal, missing: Container[str]) -> list[ev.AnyEvent]:
     leg = view.leg or Leg(symbol=view.observed.symbol, side=view.side)
     booking = _booking(view, view.side.closing, quantity, price)
-    booked = closed(leg, booking, givers(view.state, leg, booking), None, reconciled=True)
+    booked = closed(view.state, leg, booking, givers(view.state, leg, booking), None, reconciled=True)
     withdrawn = withdraw_emptied(view.state, leg, booked, but="")
     cancels = [e for e in withdrawn if isinstance(e, ev.CancelPlanned) and e.client_order_id not in missing]
     return [booked, *cancels]

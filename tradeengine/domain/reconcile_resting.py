@@ -13,7 +13,7 @@ from tradeengine.domain.reconcile_absent import ended_lost
 
 OTHERWISE = "rests otherwise than planned"
 
-CANCEL_MS = 10_000
+CANCEL_MS = 5_000
 """How long an order may rest after its cancel was planned before that is told, milliseconds."""
 
 

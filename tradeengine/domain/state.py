@@ -77,6 +77,8 @@ class ShardState(msgspec.Struct, kw_only=True):
 
     Parameters
     ----------
+    began_ms
+        When the journal was opened: what the account paid before is not the books'.
     shards
         Number of shards that the journal was opened with, 0 before.
     venue
@@ -109,6 +111,7 @@ class ShardState(msgspec.Struct, kw_only=True):
     """
 
     shard: int
+    began_ms: int = 0
     shards: int = 0
     journal_id: str = ""
     venue: str = "paper"

@@ -101,9 +101,10 @@ def arm(
     levels = []
     if target is not None and waits:
         levels.append(_band_level(position.side, instrument, target))
-    even = break_even_price(position, instrument)
-    if position.terms.break_even_at_pct is not None and _tighter(position.side, even, wanted):
-        levels.append(break_even_level(config, position, instrument, even))
+    if position.terms.break_even_at_pct is not None:
+        even = break_even_price(position, instrument)
+        if _tighter(position.side, even, wanted):
+            levels.append(break_even_level(config, position, instrument, even))
     return Armed(
         stop_price=stop,
         target_price=target,

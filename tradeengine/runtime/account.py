@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from contracts.enums import Action, PositionSide
 from contracts.signal import Signal
+from tradeengine.domain.allowance import in_use
 from tradeengine.domain.books import Books
 from tradeengine.domain.config import TradingConfig
 from tradeengine.domain.inputs import Context
@@ -33,9 +34,12 @@ class Account:
         Quote currency that the account started with; see :meth:`anchor`.
     mark_price
         Newest price of a symbol, ``None`` while there is none.
+    conditional_limit
+        How many conditional orders of the account may rest, ``None`` for no limit.
     """
 
-    def __init__(self, initial_equity: Decimal, mark_price: MarkPrice) -> None:
+    def __init__(self, initial_equity: Decimal, mark_price: MarkPrice, *, conditional_limit: int | None = None) -> None:
+        self._conditional_limit = conditional_limit
         self._initial = initial_equity
         self._mark_price = mark_price
         self._states: dict[int, ShardState] = {}
@@ -63,16 +67,23 @@ class Account:
         equity = drawdown or (opens and _sized_by_equity(signal, config))
         exposure = opens and config.max_exposure_usd is not None
         day_pnl = opens and config.max_daily_loss_usd is not None
-        if not (equity or exposure or day_pnl):
+        limit = self._conditional_limit if opens else None
+        if not (equity or exposure or day_pnl or limit is not None):
             return Context(mark_price=mark)
         with localcontext(MONEY):
             return Context(
                 mark_price=mark,
+                conditional_orders=self.conditional_orders() if limit is not None else None,
+                conditional_limit=limit,
                 equity=self.equity() if equity else None,
                 peak_equity=self.peak_equity() if drawdown else None,
                 exposure=self.exposure() if exposure else None,
                 day_pnl=self.day_pnl(now_ms) if day_pnl else None,
             )
+
+    def conditional_orders(self) -> int:
+        """Conditional orders that rest or are asked for, of all shards."""
+        return sum(in_use(state) for state in self._states.values())
 
     def legs(self) -> Iterable[Leg]:
         """Every exchange position of this process's shards."""

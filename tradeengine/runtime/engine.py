@@ -30,7 +30,6 @@ from tradeengine.venue.base import Report, Venue
 _TICK_S = 0.25
 _TICKS_PER_LOOK = 4
 RECONCILE_S = 5.0
-_UNKNOWN_TOO_LONG_S = 60.0
 _RULES_S = 3600.0
 
 log = structlog.get_logger(__name__)
@@ -75,7 +74,7 @@ class Engine:
         self._clock = clock
         self._config = config
         self._committer = committer
-        self.account = Account(initial_equity, venue.mark_price)
+        self.account = Account(initial_equity, venue.mark_price, conditional_limit=venue.conditional_limit)
         self.reconciler = Reconciler(
             venue, clock, self.account, states=lambda: self.states, submit=self._observed, interval_s=reconcile_s
         )
@@ -121,8 +120,10 @@ class Engine:
         waiting = self.shards - len(self._working)
         if waiting:
             return f"{waiting} of {self.shards} shards are still resolving orders with the venue"
-        unknown = self.reconciler.age_s > _UNKNOWN_TOO_LONG_S or not self.reconciler.has_looked
-        return self.reconciler.trouble if unknown else None
+        ended = [task.get_name() for task in self._tasks if task.done()]
+        if ended:
+            return f"{', '.join(ended)} ended unexpectedly: restart the engine"
+        return self.reconciler.overdue
 
     async def read(self) -> None:
         """Read every shard back from the journal.

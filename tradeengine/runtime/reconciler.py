@@ -25,6 +25,7 @@ _LONGEST_PAUSE_S: Final = 15.0
 _SOON_S: Final = 2.0
 _PER_SYMBOL_S: Final = 0.75
 """Least pause for each symbol: a look costs about 12 of the 2,400 that an exchange lets one spend in a minute."""
+_GRACE_S: Final = 10.0
 LONGEST_INTERVAL_S: Final = 60.0
 
 log = structlog.get_logger(__name__)
@@ -78,6 +79,13 @@ class Reconciler:
     def age_s(self) -> float:
         """Seconds since the last complete look began, or since the start while there was none."""
         return self._clock.monotonic() - self._since
+
+    @property
+    def overdue(self) -> str | None:
+        """Why nothing is known of the exchange for longer than two looks should take, ``None`` while that is not so."""
+        if self.has_looked and self.age_s <= 2 * self._pause_s() + _GRACE_S:
+            return None
+        return self.trouble or f"the exchange was looked at {self.age_s:.0f} s ago, and the next look does not end"
 
     def kick(self) -> None:
         """Look again at once."""

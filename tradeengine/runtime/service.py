@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import structlog
 from nats.errors import Error as NatsError
+from nats.js.errors import NoStreamResponseError
 
 from contracts.enums import Severity
 from shared.clock import Clock
@@ -32,7 +33,7 @@ from tradeengine.runtime.paper import paper_venue, remember
 from tradeengine.runtime.retry import until_answered
 from tradeengine.runtime.service_health import register
 from tradeengine.runtime.shard import CommitListener
-from tradeengine.runtime.trading_config import trading_config
+from tradeengine.runtime.trading_config import policies, trading_config
 from tradeengine.venue.base import Venue
 from tradeengine.venue.binance.build import build_venue
 
@@ -65,6 +66,7 @@ class Service:
         self.clock = clock
         self.health = Health(clock)
         self.metrics = Metrics(version)
+        self.metrics.policies_set(policies(settings))
         self.alerts = Alerts(self.metrics, clock)
         traded = tuple(instruments)
         self._traded = frozenset(instrument.symbol for instrument in traded)
@@ -94,6 +96,7 @@ class Service:
             alarm=lambda name, text, symbol: self.alerts.tell(name, Severity.CRITICAL, text, symbol=symbol),
         )
         self._coverage = Coverage()
+        self._jobs: list[asyncio.Task[None]] = []
         self._parts = AsyncExitStack()
 
     @property
@@ -209,21 +212,30 @@ class Service:
         while True:
             await self.clock.sleep(_LOOK_S)
             self.value_positions()
-            now = self.clock.now_ms()
-            naked = [row for row in self.coverage() if row.cover is Cover.NAKED]
+            now, rows = self.clock.now_ms(), self.coverage()
+            naked = [row for row in rows if row.cover is Cover.NAKED]
             self.metrics.exchange_observed(self.engine.reconciler.age_s, len(naked))
             late = [row for row in naked if now - (row.naked_since_ms or now) >= _NAKED_TOO_LONG_MS]
-            names = ", ".join(
-                sorted({f"{row.symbol} {row.position.side} of {row.position.strategy_id}" for row in late})
-            )
+            self.metrics.oldest_position(max([now - row.position.opened_ms for row in rows], default=0) / 1000)
+            most = int(self.settings.stale_position_seconds * 1000)
+            stale = [row for row in rows if now - row.position.opened_ms >= most]
             if self.starting is not None:
                 continue
-            self.alerts.stand("naked_position", f"no live stop: {names}; see /positions/protection" if late else None)
+            self.alerts.stand("naked_position", _names("no live stop", late))
+            old = _names(f"open for more than {self.settings.stale_position_seconds} s", stale)
+            self.alerts.stand("stale_position", old, Severity.WARNING)
             self.alerts.stand("engine_trouble", self.engine.trouble)
             self.alerts.stand("venue_trouble", self.venue.state().trouble)
 
+    @property
+    def ended_jobs(self) -> str | None:
+        """Which of the jobs that should run until the stop have ended, ``None`` while all run."""
+        ended = ", ".join(job.get_name() for job in self._jobs if job.done())
+        return f"{ended} ended unexpectedly: restart the engine" if ended else None
+
     def _background(self, parts: AsyncExitStack, job: Any, name: str) -> None:
         task = asyncio.create_task(job, name=name)
+        self._jobs.append(task)
 
         async def end() -> None:
             task.cancel()
@@ -246,8 +258,11 @@ class Service:
         if link is None:
             raise RetrySafe("the broker is away")
         try:
+            await link.jetstream.publish(subject, payload)
+        except NoStreamResponseError:
+            # Nobody keeps alerts on this server: those who listen get them.
             await link.client.publish(subject, payload)
-        except (NatsError, OSError) as error:
+        except (NatsError, OSError, TimeoutError) as error:
             raise RetrySafe(f"the broker did not take {subject}: {error}") from error
 
     async def _embedded_nats(self, starting: AsyncExitStack) -> str | None:
@@ -271,6 +286,12 @@ class Service:
             self.metrics.nats_messages(name, number)
         if name == "parked":
             self.metrics.signal_invalid(number)
+
+
+def _names(what: str, rows: list[CoveredPosition]) -> str | None:
+    """Text of an alert about positions, ``None`` without any."""
+    names = ", ".join(sorted({f"{row.symbol} {row.position.side} of {row.position.strategy_id}" for row in rows}))
+    return f"{what}: {names}; see /positions/protection" if rows else None
 
 
 _MESSAGE_COUNTS = ("received", "acked", "nak", "parked", "routed")

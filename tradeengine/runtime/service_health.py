@@ -24,7 +24,7 @@ def register(service: "Service", committer: Committer, projector: Projector) -> 
 
 
 def _dispatcher(service: "Service") -> ComponentHealth:
-    trouble = service.starting or service.engine.trouble
+    trouble = service.starting or service.engine.trouble or service.ended_jobs
     return ComponentHealth.unhealthy(trouble) if trouble else ComponentHealth()
 
 

@@ -39,6 +39,17 @@ def trading_config(settings: Settings) -> TradingConfig:
     )
 
 
+def policies(settings: Settings) -> dict[str, str]:
+    """What decides in the engine's place when something is wrong, and where orders go: for the metrics."""
+    return {
+        "trading_mode": settings.trading_mode.value,
+        "position_mode": settings.position_mode.value,
+        "crossed_stop": settings.crossed_stop_policy.value,
+        "unprotected": settings.unprotected_policy.value,
+        "difference": settings.difference_policy.value,
+    }
+
+
 def check_armable(config: TradingConfig, instruments: Iterable[Instrument]) -> list[str]:
     """Hold the least stop distance against what the exchange takes, before anything is opened.
 

@@ -10,13 +10,16 @@ from tradeengine.simulator.params import Params
 from tradeengine.simulator.requests import matched_price
 from tradeengine.simulator.state import State
 
-_MOST_AMENDMENTS = 10_000
 
-
-def amend(state: State, contract: Contract, order: Order, params: Params) -> None:
+def amend(state: State, contract: Contract, order: Order, params: Params) -> int | None:
     """Change an order (Binance docs, Modify Order); if a rule forbids it, the order stays as it is.
 
     The order is cancelled instead if it has filled as much as the new quantity, or if it is GTX and would take.
+
+    Returns
+    -------
+    int or None
+        ``modifyId`` of the request: the client's own number, which need not be unique.
 
     Raises
     ------
@@ -29,30 +32,32 @@ def amend(state: State, contract: Contract, order: Order, params: Params) -> Non
         raise errors.invalid_side()
     quantity = params.decimal("quantity")
     price = _price(contract, order, params)
+    modify_id = params.optional_integer("modifyId")
     if order.type != "LIMIT":
         raise errors.only_limit_orders()
     if not order.is_open:
         raise errors.no_such_order()
-    if order.amendments >= _MOST_AMENDMENTS:
+    if order.amendments >= state.options.max_modifications:
         raise errors.too_many_modifications()
     if (quantity, price) == (order.quantity, order.price):
         raise errors.nothing_to_modify()
     if order.executed and quantity <= order.executed:
         lifecycle.cancel(state, contract, order)
-        return
+        return modify_id
     _check(state, contract, order, quantity, price)
     before = order.price
     order.price = price
     if order.time_in_force == "GTX" and matching.would_take(contract, order):
         order.price = before
         lifecycle.cancel(state, contract, order)
-        return
+        return modify_id
     order.quantity = quantity
     order.amendments += 1
     order.updated_ms = state.now_ms
-    state.emit(user_events.order_update(state, contract, order, "AMENDMENT"))
+    state.emit(user_events.amendment(state, contract, order, modify_id))
     if not order.unmatched:
         matching.match(state, contract, order)
+    return modify_id
 
 
 def _price(contract: Contract, order: Order, params: Params) -> Decimal:

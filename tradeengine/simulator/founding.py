@@ -5,7 +5,7 @@ from decimal import Decimal
 from tradeengine.simulator.brackets import Bracket
 from tradeengine.simulator.contract import Contract
 from tradeengine.simulator.listings import default_brackets, default_symbols
-from tradeengine.simulator.market import Market
+from tradeengine.simulator.market import HOUR_MS, Market
 from tradeengine.simulator.numbers import ZERO, truncate
 from tradeengine.simulator.schedule import Due
 from tradeengine.simulator.setup import HeldPosition, Setup
@@ -34,7 +34,7 @@ def found(setup: Setup, now_ms: int, seed: int) -> State:
         contract = _contract(setup, SymbolRules.parse(entry), now_ms)
         state.contracts[contract.symbol] = contract
         plan_funding(state, contract)
-    for name in ("marks", "leverage", "margin_type", "brackets"):
+    for name in ("marks", "leverage", "margin_type", "funding_interval_hours", "brackets"):
         for symbol in getattr(setup, name):
             _listed(state, symbol, name)
     for position in setup.positions:
@@ -56,7 +56,8 @@ def _contract(setup: Setup, rules: SymbolRules, now_ms: int) -> Contract:
     if not 1 <= leverage <= _MOST_LEVERAGE:
         raise ValueError(f"leverage: {symbol} {leverage} must be 1 to {_MOST_LEVERAGE}")
     brackets = tuple(Bracket.parse(row) for row in setup.brackets.get(symbol) or default_brackets())
-    market = Market.start(rules, mark, now_ms, setup.options)
+    interval_ms = setup.funding_interval_hours.get(symbol, 8) * HOUR_MS
+    market = Market.start(rules, mark, now_ms, setup.options, interval_ms)
     isolated = setup.margin_type.get(symbol) == "ISOLATED"
     return Contract(rules, brackets, market, leverage=leverage, isolated=isolated)
 

@@ -10,7 +10,8 @@ from tradeengine.simulator.options import Options
 from tradeengine.simulator.symbols import SymbolRules
 
 MINUTE_MS = 60_000
-FUNDING_INTERVAL_MS = 8 * 3_600_000
+HOUR_MS = 3_600_000
+FUNDING_INTERVAL_MS = 8 * HOUR_MS
 _MOST_PRINTS = 1_000
 _MOST_CANDLES = 20_000
 # what a level holds as the book is shown; MARKET orders fill beyond it unless a depth is set
@@ -64,6 +65,8 @@ class Market(msgspec.Struct):
         Fraction of the notional that is settled next, and when.
     updates
         Number of changes of the book.
+    funding_interval_ms
+        Time between two settlements; they fall on its multiples, in UTC.
     """
 
     mark: Decimal
@@ -77,12 +80,21 @@ class Market(msgspec.Struct):
     prints: list[Print] = []
     candles: list[Candle] = []
     funding: list[FundingRate] = []
+    funding_interval_ms: int = FUNDING_INTERVAL_MS
 
     @classmethod
-    def start(cls, rules: SymbolRules, mark: Decimal, now_ms: int, options: Options) -> "Market":
+    def start(
+        cls,
+        rules: SymbolRules,
+        mark: Decimal,
+        now_ms: int,
+        options: Options,
+        funding_interval_ms: int = FUNDING_INTERVAL_MS,
+    ) -> "Market":
         """Market at its first price."""
-        next_funding_ms = (now_ms // FUNDING_INTERVAL_MS + 1) * FUNDING_INTERVAL_MS
+        next_funding_ms = (now_ms // funding_interval_ms + 1) * funding_interval_ms
         market = cls(mark, mark, mark, mark, now_ms, options.funding_rate, next_funding_ms)
+        market.funding_interval_ms = funding_interval_ms
         market.move(rules, mark, None, None, now_ms)
         return market
 

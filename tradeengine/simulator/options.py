@@ -38,6 +38,12 @@ class Options(BaseModel):
         Whether positionRisk v3 lists the flat leg beside a held one.
     spawned_client_id
         Client order id of the order that a conditional order becomes: the same, or one that the exchange makes.
+    forced_messages
+        How a leg that the exchange closes itself is told of (Binance docs, Event Order Update, names no one way):
+        ``captured`` as seen on streams (liquidation and auto-deleveraging CALCULATED, settlement TRADE); all
+        ``calculated``; all ``trade``; ``announced``: CALCULATED without a quantity, then TRADE.
+    forced_fee
+        Whether auto-deleveraging and settlement are charged the taker fee.
     gte_required
         ``True``: a closePosition order must say ``timeInForce=GTE_GTC``, else -4509.
     algo_in_max_orders
@@ -62,6 +68,8 @@ class Options(BaseModel):
         Rate that is settled until another is set.
     max_conditional_orders
         Open conditional orders of the account.
+    max_modifications
+        How often an order can be modified (-5026).
     margin_call_ratio
         Maintenance margin over margin balance from which MARGIN_CALL is sent.
     """
@@ -81,6 +89,8 @@ class Options(BaseModel):
     both_row_in_hedge: bool = False
     v3_lists_flat_leg: bool = False
     spawned_client_id: Literal["same", "generated"] = "same"
+    forced_messages: Literal["captured", "calculated", "trade", "announced"] = "captured"
+    forced_fee: bool = True
     gte_required: bool = False
     algo_in_max_orders: bool = False
     price_protect: Literal["waits", "expires"] = "waits"
@@ -94,6 +104,7 @@ class Options(BaseModel):
     market_long_markup: Decimal = Field(default=Decimal("0.0005"), ge=0)
     funding_rate: Decimal = Field(default=Decimal("0.0001"), gt=-1, lt=1)
     max_conditional_orders: int = Field(default=200, ge=0)
+    max_modifications: int = Field(default=10_000, ge=0)
     margin_call_ratio: Decimal = Field(default=Decimal("0.8"), gt=0)
 
     @field_validator("event_order")

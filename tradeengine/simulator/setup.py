@@ -62,6 +62,8 @@ class Setup(BaseModel):
         Legs that are held.
     symbols
         Entries of exchangeInfo that replace BTCUSDT and ETHUSDT.
+    funding_interval_hours
+        Hours between two settlements of funding by symbol, 8 for others.
     brackets
         Entries of leverageBracket's ``brackets`` by symbol.
     api_keys
@@ -81,6 +83,7 @@ class Setup(BaseModel):
     marks: dict[str, Decimal] = {}
     leverage: dict[str, int] = {}
     margin_type: dict[str, Literal["CROSSED", "ISOLATED"]] = {}
+    funding_interval_hours: dict[str, Literal[1, 2, 4, 8]] = {}
     positions: list[HeldPosition] = []
     symbols: list[dict[str, Any]] | None = None
     brackets: dict[str, list[dict[str, Any]]] = {}

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from tradeengine.simulator import firing, founding, funding, lifecycle, liquidation, market_events, matching
 from tradeengine.simulator.contract import Contract
-from tradeengine.simulator.market import FUNDING_INTERVAL_MS, Candle
+from tradeengine.simulator.market import Candle
 from tradeengine.simulator.prices import PricePath, PriceRow
 from tradeengine.simulator.schedule import Due, Task
 from tradeengine.simulator.state import State
@@ -78,9 +78,9 @@ def _run(state: State, task: Task) -> None:
 
 
 def _fund(state: State, contract: Contract) -> None:
-    contract.market.next_funding_ms += FUNDING_INTERVAL_MS
+    contract.market.next_funding_ms += contract.market.funding_interval_ms
     founding.plan_funding(state, contract)
-    if state.options.funding == "on":
+    if state.options.funding == "on" and contract.rules.is_trading:
         funding.settle_funding(state, contract, contract.market.funding_rate)
         liquidation.liquidate_due(state)
 

@@ -71,6 +71,14 @@ def order_update(
     return {"e": "ORDER_TRADE_UPDATE", "E": state.now_ms, "T": state.now_ms, "st": 1, "o": body}
 
 
+def amendment(state: State, contract: Contract, order: Order, modify_id: int | None) -> dict[str, Any]:
+    """``ORDER_TRADE_UPDATE`` of a change, with the number that the client gave to it, if it gave one."""
+    message = order_update(state, contract, order, "AMENDMENT")
+    if modify_id is not None:
+        message["o"]["M"] = modify_id
+    return message
+
+
 def trade_lite(state: State, order: Order, trade: Trade) -> dict[str, Any]:
     """``TRADE_LITE`` of a fill."""
     return {

@@ -6,7 +6,16 @@ import platform
 from fastapi import APIRouter, Depends, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from contracts.api import DetailedHealth, HealthReport, HealthStatus, Live, MetricsAnswer, Ready, Version
+from contracts.api import (
+    DetailedHealth,
+    EffectiveSettings,
+    HealthReport,
+    HealthStatus,
+    Live,
+    MetricsAnswer,
+    Ready,
+    Version,
+)
 from shared.health import ComponentHealth, Report
 from tradeengine import __version__
 from tradeengine.api.auth import Keyring, Role
@@ -58,8 +67,8 @@ def operations(services: ApiServices) -> APIRouter:
     return router
 
 
-def guarded_metrics(services: ApiServices, keyring: Keyring) -> APIRouter:
-    """The metrics for dashboards that read JSON."""
+def guarded_operations(services: ApiServices, keyring: Keyring) -> APIRouter:
+    """What readers may know: the metrics for dashboards that read JSON, and the settings in force."""
     router = APIRouter(
         tags=["operations"],
         dependencies=[Depends(keyring.require(Role.READER)), Depends(only())],
@@ -74,6 +83,11 @@ def guarded_metrics(services: ApiServices, keyring: Keyring) -> APIRouter:
             for name, found in services.metrics.samples().items()
         }
         return json_response({"metrics": samples})
+
+    @router.get("/api/v1/config/settings", response_model=EffectiveSettings)
+    async def settings() -> Response:
+        """Every setting in force with its source; secrets are masked."""
+        return json_response({"data": [row._asdict() for row in services.settings.describe()]})
 
     return router
 

@@ -1,13 +1,16 @@
-"""The JetStream streams that signals come through."""
+"""The JetStream streams that signals come through, and the one that alerts go to."""
 
 from dataclasses import dataclass
 from datetime import timedelta
 
+import structlog
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext, api
 from nats.js.errors import APIError, NotFoundError, ServiceUnavailableError
 
 from contracts.subjects import (
+    ALERTS_STREAM,
+    ALERTS_WILDCARD,
     BARE_STREAM,
     DEAD_STREAM,
     DEAD_WILDCARD,
@@ -17,6 +20,8 @@ from contracts.subjects import (
     partition_target,
 )
 from shared.errors import ConfigError, RetrySafe
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +67,17 @@ async def ensure_streams(jetstream: JetStreamContext, shards: int, settings: Str
         await _ensure(jetstream, SIGNALS_STREAM, SIGNALS_WILDCARD, settings, transform)
         await _ensure(jetstream, BARE_STREAM, SIGNALS, settings)
         await _ensure(jetstream, DEAD_STREAM, DEAD_WILDCARD, settings)
+        await _ensure_alerts(jetstream, settings)
     except NatsError as error:
         raise RetrySafe(f"JetStream did not let the signals' streams be made or read: {error}") from error
+
+
+async def _ensure_alerts(jetstream: JetStreamContext, settings: StreamSettings) -> None:
+    """Keep alerts for those who are not listening yet; where another stream takes them, that is as good."""
+    try:
+        await _ensure(jetstream, ALERTS_STREAM, ALERTS_WILDCARD, settings)
+    except ConfigError as error:
+        _log.warning("alerts_not_kept", stream=ALERTS_STREAM, reason=str(error))
 
 
 async def _ensure(

@@ -37,8 +37,9 @@ def check(exchange: "Exchange", params: Params) -> dict[str, Any]:
 def modify(exchange: "Exchange", params: Params) -> dict[str, Any]:
     """``PUT /fapi/v1/order``."""
     contract, order = find(exchange, params, errors.no_such_order())
-    amending.amend(exchange.state, contract, order, params)
-    return acknowledgement(order, with_average=exchange.options.ack_with_average) | {"pair": contract.rules.pair}
+    modify_id = amending.amend(exchange.state, contract, order, params)
+    answer = acknowledgement(order, with_average=exchange.options.ack_with_average) | {"pair": contract.rules.pair}
+    return answer if modify_id is None else answer | {"modifyId": modify_id}
 
 
 def cancel(exchange: "Exchange", params: Params) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from tradeengine.simulator.contract import Contract
 from tradeengine.simulator.endpoints.security import Endpoint, Security, costs, costs_more_without_symbol
+from tradeengine.simulator.market import FUNDING_INTERVAL_MS, HOUR_MS
 from tradeengine.simulator.numbers import money
 from tradeengine.simulator.params import Params
 
@@ -38,8 +39,18 @@ def funding_rates(exchange: "Exchange", params: Params) -> list[dict[str, Any]]:
 
 
 def funding_info(exchange: "Exchange", params: Params) -> list[dict[str, Any]]:
-    """``GET /fapi/v1/fundingInfo``: only symbols whose interval or cap was changed, so none."""
-    return []
+    """``GET /fapi/v1/fundingInfo``: only symbols whose interval is not the usual one; caps are told, not applied."""
+    return [
+        {
+            "symbol": contract.symbol,
+            "adjustedFundingRateCap": "0.02000000",
+            "adjustedFundingRateFloor": "-0.02000000",
+            "fundingIntervalHours": contract.market.funding_interval_ms // HOUR_MS,
+            "disclaimer": False,
+        }
+        for contract in exchange.state.contracts.values()
+        if contract.market.funding_interval_ms != FUNDING_INTERVAL_MS
+    ]
 
 
 def _premium(contract: Contract, now_ms: int) -> dict[str, Any]:
