@@ -23,6 +23,7 @@ from tradeengine.domain.refusals import answer
 from tradeengine.domain.retry import try_again
 from tradeengine.domain.signals import decide_signal
 from tradeengine.domain.state import ShardState
+from tradeengine.domain.vanished import told_vanished
 from tradeengine.domain.watches import decide_price
 
 EXPIRED = "expired"
@@ -135,6 +136,7 @@ def _after_end(state: ShardState, event: ev.OrderEnded) -> Iterator[ev.AnyEvent]
     elif event.refused:
         yield from answer(state, leg, position, event)
     elif event.purpose.protective and not event.wanted:
+        yield from told_vanished(state, position, event)
         yield from plan(state, position, event.time_ms)
     if event.purpose is OrderPurpose.CLOSE:
         yield from plan(state, position, event.time_ms)

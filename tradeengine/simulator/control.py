@@ -9,9 +9,11 @@ from aiohttp import web
 from tradeengine.simulator.control_documents import (
     ClockDocument,
     ControlError,
+    DeleveragingDocument,
     FillDocument,
     FundingDocument,
     MarkDocument,
+    SettlementDocument,
     parse,
     parse_faults,
     parse_json,
@@ -46,6 +48,8 @@ class Control:
             ("POST", "/sim/mark"): self._mark,
             ("POST", "/sim/fill"): self._fill,
             ("POST", "/sim/funding"): self._funding,
+            ("POST", "/sim/adl"): self._deleverage,
+            ("POST", "/sim/settle"): self._settle,
             ("POST", "/sim/clock"): self._clock,
             ("POST", "/sim/faults"): self._add_faults,
             ("GET", "/sim/faults"): self._list_faults,
@@ -81,7 +85,7 @@ class Control:
     def _mark(self, document: Any, _query: str) -> dict[str, Any]:
         mark = parse(MarkDocument.model_validate, document, MarkDocument)
         self._world.tick()
-        self._world.exchange.set_mark(mark.symbol, mark.price, mark.bid, mark.ask)
+        self._world.exchange.set_mark(mark.symbol, mark.price, mark.bid, mark.ask, mark.last)
         return self._done()
 
     def _fill(self, document: Any, _query: str) -> dict[str, Any]:
@@ -94,6 +98,18 @@ class Control:
         funding = parse(FundingDocument.model_validate, document, FundingDocument)
         self._world.tick()
         self._world.exchange.settle_funding(funding.symbol, funding.rate)
+        return self._done()
+
+    def _deleverage(self, document: Any, _query: str) -> dict[str, Any]:
+        wanted = parse(DeleveragingDocument.model_validate, document, DeleveragingDocument)
+        self._world.tick()
+        self._world.exchange.deleverage(wanted.symbol, wanted.position_side, wanted.qty, wanted.price)
+        return self._done()
+
+    def _settle(self, document: Any, _query: str) -> dict[str, Any]:
+        wanted = parse(SettlementDocument.model_validate, document, SettlementDocument)
+        self._world.tick()
+        self._world.exchange.settle_symbol(wanted.symbol, wanted.price, wanted.status)
         return self._done()
 
     def _clock(self, document: Any, _query: str) -> dict[str, Any]:

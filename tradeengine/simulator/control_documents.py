@@ -3,12 +3,13 @@
 import json
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from tradeengine.simulator.faults import Fault
 from tradeengine.simulator.server_options import ServerOptions
+from tradeengine.simulator.settlement import SettledStatus
 from tradeengine.simulator.setup import Setup
 
 T = TypeVar("T")
@@ -63,6 +64,7 @@ class MarkDocument(_Document):
     price: Decimal = Field(gt=0)
     bid: Decimal | None = Field(default=None, gt=0)
     ask: Decimal | None = Field(default=None, gt=0)
+    last: Decimal | None = Field(default=None, gt=0)
 
 
 class FillDocument(_Document):
@@ -79,6 +81,23 @@ class FundingDocument(_Document):
 
     symbol: str
     rate: Decimal = Field(gt=-1, lt=1)
+
+
+class DeleveragingDocument(_Document):
+    """Body of ``POST /sim/adl``: quantity in the base asset, price in the quote asset."""
+
+    symbol: str
+    position_side: Literal["LONG", "SHORT", "BOTH"] = Field(alias="positionSide")
+    qty: Decimal = Field(gt=0)
+    price: Decimal | None = Field(default=None, gt=0)
+
+
+class SettlementDocument(_Document):
+    """Body of ``POST /sim/settle``: price in the quote asset, status of the symbol from then on."""
+
+    symbol: str
+    price: Decimal = Field(gt=0)
+    status: SettledStatus = "SETTLING"
 
 
 class ClockDocument(_Document):

@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
-from tradeengine.simulator import errors, liquidation, matching, snapshots, timetable
+from tradeengine.simulator import deleveraging, errors, liquidation, matching, settlement, snapshots, timetable
 from tradeengine.simulator.contract import Contract
 from tradeengine.simulator.events import Emitted
 from tradeengine.simulator.founding import found
@@ -143,6 +143,40 @@ class Exchange:
         """
         settle_funding(self._state, self._state.contract(symbol), rate)
         liquidation.liquidate_due(self._state)
+
+    def deleverage(self, symbol: str, position_side: str, quantity: Decimal, price: Decimal | None = None) -> None:
+        """Close part or all of a leg for a bankrupt counterparty: auto-deleveraging.
+
+        Parameters
+        ----------
+        quantity
+            Base asset, a multiple of the lot's step, at most the leg.
+        price
+            Quote asset; without it the mark price.
+
+        Raises
+        ------
+        ApiError
+            -1121 if the symbol is not listed.
+        ValueError
+            If the leg does not hold the quantity, or cannot be closed by it.
+        """
+        deleveraging.deleverage(self._state, self._state.contract(symbol), position_side, quantity, price)
+
+    def settle_symbol(self, symbol: str, price: Decimal, status: settlement.SettledStatus = "SETTLING") -> None:
+        """End the trading of a symbol: orders expire, legs are closed, and exchangeInfo says its new status.
+
+        Parameters
+        ----------
+        price
+            Settlement price, quote asset, above 0.
+
+        Raises
+        ------
+        ApiError
+            -1121 if the symbol is not listed.
+        """
+        settlement.settle_symbol(self._state, self._state.contract(symbol), price, status)
 
     def play(self, path: PricePath) -> None:
         """Play recorded prices from now on: those that lie in the past at once, as history only.

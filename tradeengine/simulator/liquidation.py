@@ -3,15 +3,14 @@
 from collections.abc import Iterable
 from decimal import Decimal
 
-from tradeengine.simulator import closing, lifecycle, user_events
+from tradeengine.simulator import lifecycle, user_events
 from tradeengine.simulator.contract import Contract
-from tradeengine.simulator.fills import settle
+from tradeengine.simulator.forced_close import LIQUIDATION, ForcedClose
 from tradeengine.simulator.legs import Leg
 from tradeengine.simulator.liquidation_price import exact_maintenance
 from tradeengine.simulator.margin import cross_wallet
 from tradeengine.simulator.market_events import force_order
 from tradeengine.simulator.numbers import ZERO, truncate
-from tradeengine.simulator.orders import Order
 from tradeengine.simulator.state import State
 
 Held = tuple[Contract, Leg]
@@ -57,34 +56,10 @@ def _liquidate(state: State, held: Iterable[Held], *, cross: bool) -> None:
 def _close_leg(state: State, contract: Contract, leg: Leg) -> None:
     """Close a leg at mark price for the exchange; the liquidation fee takes at most what margin is left."""
     own_wallet = leg.isolated_wallet
-    quantity, mark = abs(leg.amount), contract.market.mark
-    order = _autoclose(state, contract, leg, quantity)
-    contract.orders.add(order)
-    trade = settle(state, contract, order, quantity, mark, rate=ZERO, maker=False)
+    forced = ForcedClose(state, contract, leg, LIQUIDATION, abs(leg.amount), contract.market.mark)
+    trade = forced.book()
     left = own_wallet + trade.realized if contract.isolated else cross_wallet(state)
     fee = min(truncate(trade.quote * contract.rules.liquidation_fee), left) if left > ZERO else left
     state.wallet.book(contract.symbol, "INSURANCE_CLEAR", -fee, state.now_ms, info="INSURANCE_CLEAR")
-    leg.called = False
-    state.emit(user_events.account_update(state, contract, [leg], "ORDER"))
-    state.emit(user_events.order_update(state, contract, order, "CALCULATED", trade))
-    state.emit_market(f"{contract.symbol.lower()}@forceOrder", force_order(order, state.now_ms))
-    closing.tidy(state, contract, leg)
-
-
-def _autoclose(state: State, contract: Contract, leg: Leg, quantity: Decimal) -> Order:
-    state.ids.order += 1
-    return Order(
-        symbol=contract.symbol,
-        order_id=state.ids.order,
-        client_id=f"autoclose-{state.now_ms}{state.ids.order % 1000:03d}",
-        side="SELL" if leg.is_long else "BUY",
-        position_side=leg.position_side,
-        type="MARKET",
-        orig_type="MARKET",
-        time_in_force="GTC",
-        quantity=quantity,
-        price=ZERO,
-        created_ms=state.now_ms,
-        updated_ms=state.now_ms,
-        closing=True,
-    )
+    forced.tell()
+    state.emit_market(f"{contract.symbol.lower()}@forceOrder", force_order(forced.order, state.now_ms))

@@ -59,6 +59,15 @@ class MarketStreams:
                 self._hub.publish(f"{payload['s'].lower()}{_MARK}{speed}", payload)
         self._send_all_marks(payloads, speeds)
 
+    def present(self, stream: str, contracts: Iterable[Contract], now_ms: int) -> Payload | None:
+        """Mark price, or those of all symbols, as a stream of this name would tell of it now; ``None`` for another."""
+        name, _, speed = stream.partition(_MARK if _MARK in stream else _ALL_MARKS)
+        if speed not in ("", "@1s"):
+            return None
+        if stream.startswith(_ALL_MARKS):
+            return [mark_price(contract, now_ms) for contract in contracts]
+        return next((mark_price(one, now_ms) for one in contracts if stream == f"{name}{_MARK}{speed}"), None)
+
     def _send_all_marks(self, payloads: list[dict[str, Any]], speeds: Iterable[str]) -> None:
         for speed in speeds:
             self._hub.publish(_ALL_MARKS + speed, payloads)

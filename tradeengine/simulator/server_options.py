@@ -25,6 +25,9 @@ class ServerOptions(BaseModel):
     connection_life_ms: int = Field(default=_DAY_MS, ge=1, description="a WebSocket is closed after that long")
     ping_interval_ms: int = Field(default=3 * _MINUTE_MS, ge=1)
     pong_timeout_ms: int = Field(default=10 * _MINUTE_MS, ge=1, description="by the machine's clock")
+    first_mark_at_once: bool = Field(
+        default=True, description="who begins to listen to mark prices gets the present one, not that of the next second"
+    )
     stream_buffer: int = Field(
         default=10_000, ge=1, description="messages that wait for a slow reader before it is cut"
     )

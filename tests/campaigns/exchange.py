@@ -1,0 +1,137 @@
+"""The simulated exchange as somebody beside the engine uses it: its control side, signed requests, and the account."""
+
+import asyncio
+import hashlib
+import hmac
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final
+from urllib.parse import urlencode
+
+import aiohttp
+
+from contracts.enums import PositionSide
+from shared.clock import Clock
+from tradeengine.simulator.server import SimulatorServer
+
+KEY, SECRET = "simulator-key", "simulator-secret"
+SYMBOLS: Final = ("BTCUSDT", "ETHUSDT")
+CENTRE: Final = {"BTCUSDT": Decimal(50_000), "ETHUSDT": Decimal(3_000)}
+WALLET: Final = Decimal(100_000)
+UNLIMITED: Final = {"rate_limits": "off", "weight_1m": 10**9, "orders_10s": 10**9, "orders_1m": 10**9}
+_MOST_ROWS: Final = 1000
+
+Row = dict[str, Any]
+Rows = list[Row]
+
+
+@dataclass(frozen=True)
+class Account:
+    """What the exchange says of the account, by its public API alone.
+
+    Parameters
+    ----------
+    legs
+        Quantity (positive on both sides) and entry price of what is held.
+    trades
+        By symbol and trade id.
+    resting, conditional
+        Open orders and open conditional orders, by client id.
+    """
+
+    legs: dict[tuple[str, PositionSide], tuple[Decimal, Decimal]]
+    trades: dict[tuple[str, str], Row]
+    income: Rows
+    resting: dict[str, Row]
+    conditional: dict[str, Row]
+    wallet: Decimal
+
+    def total(self, kind: str, symbol: str) -> Decimal:
+        """Sum of a symbol's income rows of one type."""
+        rows = [row for row in self.income if (row["incomeType"], row["symbol"]) == (kind, symbol)]
+        return sum((Decimal(row["income"]) for row in rows), Decimal(0))
+
+
+class Exchange:
+    """A simulator on this loop, and a client of its own beside the engine's."""
+
+    def __init__(self, server: SimulatorServer, http: aiohttp.ClientSession, clock: Clock) -> None:
+        self.server = server
+        self._http = http
+        self._clock = clock
+
+    async def control(self, path: str, document: Any) -> Any:
+        """Use the control side; what it refuses is a mistake of the campaign."""
+        async with self._http.post(f"{self.server.url}/sim/{path}", json=document) as response:
+            answer = await response.json()
+            assert response.status == 200, f"/sim/{path} {document}: {answer}"
+            return answer
+
+    async def heal(self) -> None:
+        """Let nothing go wrong any more."""
+        async with self._http.delete(f"{self.server.url}/sim/faults") as response:
+            assert response.status == 200, await response.text()
+
+    async def reset(self, **options: Any) -> None:
+        """Begin anew: one account, hedge mode, prices at their centre."""
+        marks = {symbol: str(price) for symbol, price in CENTRE.items()}
+        document = {"wallet": str(WALLET), "marks": marks, "options": UNLIMITED | options}
+        await self.control("reset", document)
+
+    async def ask(self, method: str, path: str, **parameters: Any) -> Any:
+        """Make a signed request, as a person or another program does; an error is returned as it is answered."""
+        signed = {**parameters, "recvWindow": 60_000, "timestamp": self._clock.now_ms()}
+        query = urlencode(signed)
+        signature = hmac.new(SECRET.encode(), query.encode(), hashlib.sha256).hexdigest()
+        url = f"{self.server.url}{path}?{query}&signature={signature}"
+        async with self._http.request(method, url, headers={"X-MBX-APIKEY": KEY}) as response:
+            return json.loads(await response.read(), parse_float=Decimal)
+
+    async def rows(self, path: str, **parameters: Any) -> Rows:
+        """A list of the exchange's."""
+        answer = await self.ask("GET", path, **parameters)
+        assert isinstance(answer, list), f"GET {path} {parameters}: {answer}"
+        assert len(answer) < _MOST_ROWS, f"GET {path}: more rows than an answer holds; make the example shorter"
+        return answer
+
+    async def account(self) -> Account:
+        """Read the account; nothing may be under way."""
+        positions, resting, conditional, income, balances, *trades = await asyncio.gather(
+            self.rows("/fapi/v2/positionRisk"),
+            self.rows("/fapi/v1/openOrders"),
+            self.rows("/fapi/v1/openAlgoOrders"),
+            self.rows("/fapi/v1/income", limit=_MOST_ROWS),
+            self.rows("/fapi/v3/balance"),
+            *[self.rows("/fapi/v1/userTrades", symbol=symbol, limit=_MOST_ROWS) for symbol in SYMBOLS],
+        )
+        return Account(
+            legs={
+                (row["symbol"], PositionSide(row["positionSide"])): (
+                    Decimal(row["positionAmt"]) * PositionSide(row["positionSide"]).sign,
+                    Decimal(row["entryPrice"]),
+                )
+                for row in positions
+                if Decimal(row["positionAmt"])
+            },
+            trades={(row["symbol"], str(row["id"])): row for of_symbol in trades for row in of_symbol},
+            income=income,
+            resting=_by_name(resting, "clientOrderId"),
+            conditional=_by_name(conditional, "clientAlgoId"),
+            wallet=next(Decimal(row["balance"]) for row in balances if row["asset"] == "USDT"),
+        )
+
+
+def _by_name(rows: Rows, name: str) -> dict[str, Row]:
+    found = {row[name]: row for row in rows}
+    assert len(found) == len(rows), f"a client id was used twice among {[row[name] for row in rows]}"
+    return found
+
+
+@asynccontextmanager
+async def exchange(clock: Clock) -> AsyncIterator[Exchange]:
+    """Start an exchange."""
+    async with SimulatorServer() as server, aiohttp.ClientSession() as http:
+        yield Exchange(server, http, clock)
