@@ -105,6 +105,7 @@ class Metrics:
         )
         self._naked = self._gauge("naked_positions", "Strategy positions that want a stop and have none live.")
         self._observed = self._gauge("reconciliation_age_seconds", "Age of the last complete look at the exchange.")
+        self._journal_waiting = self._gauge("journal_waiting_records", "Records that the store has not confirmed yet.")
         self._oldest = self._gauge("oldest_position_seconds", "Age of the strategy position that is open longest.")
         self._http = self._histogram(
             "http_request_seconds", "HTTP requests.", _LATENCY_S, ("route", "method", "status")
@@ -231,6 +232,10 @@ class Metrics:
     def oldest_position(self, age_s: float) -> None:
         """How long the oldest strategy position has been open; 0 without any."""
         self._oldest.set(age_s)
+
+    def journal_waits(self, records: int) -> None:
+        """Set how many records the store has not confirmed yet."""
+        self._journal_waiting.set(records)
 
     def http_request(self, route: str, method: str, status: int, seconds: float) -> None:
         """An HTTP request was answered; the route is its template, never the path."""

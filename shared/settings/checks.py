@@ -55,8 +55,8 @@ def _exchange(settings: "Settings") -> list[str]:
         ]
         if not settings.allowed_symbols:
             problems.append(
-                f"TRADING_MODE={mode} needs ALLOWED_SYMBOLS: name the symbols to trade; their leverage is set, and what "
-                "the exchange holds of them is compared with the books"
+                f"TRADING_MODE={mode} needs ALLOWED_SYMBOLS: name the symbols to trade; their leverage is set, and "
+                "what the exchange holds of them is compared with the books"
             )
         if settings.stop_loss_pct is None:
             problems.append(

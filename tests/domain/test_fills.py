@@ -277,3 +277,37 @@ def test_a_fill_remembers_asset_and_side_of_its_fee() -> None:
     given = fill_of(world.order(quantity="1"), "100", fee="0.001", fee_asset="BNB", maker=True, trade_id="1", time_ms=9)
     (filled,) = of_kind(world.give(given), ev.OrderFilled)
     assert (filled.fee_asset, filled.maker, filled.shares[0].fee) == ("BNB", True, Decimal("0.001"))
+
+
+def test_a_fee_in_another_asset_is_part_of_no_sum() -> None:
+    world = World()
+    world.trade("buy", "A", "100", "1", fee="0.03")
+    world.fill(world.order("buy", "B", quantity="3"), "100", fee="0.004", fee_asset="BNB")
+    closing = world.fill(world.order("close", "A"), "110", fee="0.002", fee_asset="BNB")
+
+    totals = world.state.totals
+    assert (totals.fees, totals.pnl_of_day(world.now)) == (Decimal("0.03"), Decimal("9.97"))
+    assert (world.leg().books.fees, world.leg().closed_fees) == (Decimal("0.03"), Decimal("0.03"))
+    assert world.leg().books.other_fees == {"BNB": Decimal("0.006")}
+    assert world.position("B").books.other_fees == {"BNB": Decimal("0.004")}
+    (filled,) = of_kind(closing, ev.OrderFilled)
+    assert (filled.shares[0].after.fees, filled.shares[0].after.other_fees) == (
+        Decimal("0.03"),
+        {"BNB": Decimal("0.002")},
+    )
+
+
+def test_fees_fall_to_strategies_in_whichever_asset_they_are_paid() -> None:
+    world = World()
+    world.trade("buy", "A", "100", "1")
+    world.trade("buy", "B", "100", "2")
+    world.foreign("SELL", LONG, "1.5", "100", fee="0.003", fee_asset="BNB")
+    assert [world.position(name).books.other_fees["BNB"] for name in "AB"] == [Decimal("0.001"), Decimal("0.002")]
+    assert world.state.totals.fees == 0
+
+
+def test_the_quote_currency_is_what_the_symbol_settles_in() -> None:
+    world = World(instrument(settle_asset="USDC"))
+    world.fill(world.order(quantity="1"), "100", fee="0.05", fee_asset="USDC")
+    world.fill(world.order(quantity="1"), "100", fee="0.04", fee_asset="USDT")
+    assert (world.leg().books.fees, world.leg().books.other_fees) == (Decimal("0.05"), {"USDT": Decimal("0.04")})

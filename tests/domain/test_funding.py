@@ -6,11 +6,11 @@ import msgspec
 import pytest
 
 from contracts.enums import PositionSide
-from tests.support.builders import LONG, SHORT, World, build, of_kind
+from tests.support.builders import LONG, SHORT, T0, World, build, of_kind
 from tradeengine.domain import events as ev
-from tradeengine.domain.funding import funding_amount
+from tradeengine.domain.funding import REPORTED_MS, funding_amount
 from tradeengine.domain.inputs import FundingSettled
-from tradeengine.domain.state import SETTLEMENT_MS
+from tradeengine.domain.state import DAY_MS, SETTLEMENT_MS
 
 
 @pytest.mark.parametrize(
@@ -143,3 +143,99 @@ def test_settlements_without_a_number_are_read_as_before() -> None:
     old = b'{"input":"funding","time_ms":1,"symbol":"BTCUSDT","rate":"0.001","mark_price":"100"}'
     given = msgspec.json.decode(old, type=FundingSettled)
     assert (given.id, given.amount, given.position_side) == (None, None, None)
+
+
+# ---------------------------------------------------------------- when it was settled, and by whom
+
+
+def test_what_was_settled_before_the_journal_is_in_what_the_books_began_with() -> None:
+    world = World()
+    world.trade("buy", "A", "100", "1")
+    assert settled(world, amount="-0.1", settled_ms=world.state.began_ms - 1) == []
+    assert world.state.settlements == {}
+    assert len(settled(world, amount="-0.1", settled_ms=world.state.began_ms)) == 1
+
+
+def test_the_beginning_outlives_a_restart() -> None:
+    world = World()
+    again = msgspec.json.decode(world.state.canonical(), type=type(world.state))
+    assert again.began_ms == world.state.began_ms == T0
+
+
+def test_a_leg_that_was_opened_later_pays_nothing() -> None:
+    world = World()
+    settled_ms = world.now
+    world.now += REPORTED_MS + 1
+    world.trade("buy", "A", "100", "1")
+    (booked,) = of_kind(settled(world, amount="-0.1", settled_ms=settled_ms), ev.FundingBooked)
+    assert (booked.shares, world.leg().books.funding, world.state.totals.funding) == ((), 0, Decimal("-0.1"))
+
+
+def test_a_strategy_that_came_later_pays_nothing() -> None:
+    world = World()
+    world.trade("buy", "A", "100", "1")
+    settled_ms = world.now
+    world.now += REPORTED_MS + 1
+    world.trade("buy", "B", "100", "9")
+    settled(world, amount="-0.1", settled_ms=settled_ms)
+    assert [world.position(name).books.funding for name in "AB"] == [Decimal("-0.1"), 0]
+    assert world.leg().books.funding == Decimal("-0.1")
+
+
+def test_what_is_learnt_the_day_after_is_no_result_of_today() -> None:
+    world = World()
+    world.trade("buy", "A", "100", "1")
+    settled_ms = world.now
+    world.now += DAY_MS
+    world.trade("buy", "A", "100", "1", fee="0.02")
+    (booked,) = of_kind(settled(world, amount="-0.1", settled_ms=settled_ms), ev.FundingBooked)
+    assert (booked.paid_ms, booked.time_ms // DAY_MS) == (settled_ms, settled_ms // DAY_MS + 1)
+    assert (world.state.totals.funding, world.state.totals.pnl_of_day(world.now)) == (Decimal("-0.1"), Decimal("-0.02"))
+
+
+def test_a_settlement_is_not_dated_later_than_it_was_learnt() -> None:
+    world = World()
+    world.trade("buy", "A", "100", "1")
+    (booked,) = of_kind(settled(world, amount="-0.1", settled_ms=world.now + DAY_MS), ev.FundingBooked)
+    assert booked.paid_ms == booked.time_ms
+
+
+@pytest.mark.parametrize("amounts", [("-0.30000001", "0.1"), ("0.1", "-0.30000001"), ("-0.1", "0.3")])
+def test_a_row_of_one_leg_falls_to_that_leg_though_it_does_not_name_it(amounts: tuple[str, str]) -> None:
+    world = World()
+    long, short = ("3", "1") if "-0.30000001" in amounts else ("1", "3")
+    world.trade("buy", "A", "100", long)
+    world.trade("sell", "B", "100", short)
+    for number, amount in enumerate(amounts):
+        settled(world, amount=amount, id=str(number))
+    paid, received = sorted(map(Decimal, amounts))
+    assert (world.position("A").books.funding, world.position("B").books.funding) == (paid, received)
+
+
+def test_nearly_equal_legs_are_told_apart() -> None:
+    world = World()
+    world.trade("buy", "A", "100", "1.000001")
+    world.trade("sell", "B", "100", "1")
+    settled(world, amount="0.1", id="1")
+    settled(world, amount="-0.1000001", id="2")
+    assert (world.position("A").books.funding, world.position("B").books.funding) == (
+        Decimal("-0.1000001"),
+        Decimal("0.1"),
+    )
+
+
+def test_a_leg_does_not_receive_what_it_would_have_paid() -> None:
+    world = World()
+    world.trade("buy", "A", "100", "1")
+    (booked,) = of_kind(settled(world, amount="0.3"), ev.FundingBooked)
+    assert (booked.position_side, booked.shares) == (SHORT, ())
+
+
+def test_without_a_rate_the_amount_still_counts() -> None:
+    world = World()
+    world.trade("buy", "A", "100", "3")
+    world.trade("sell", "B", "100", "1")
+    booked = of_kind(settled(world, amount="-0.2", rate=None, mark_price=None), ev.FundingBooked)
+    assert sum(event.amount for event in booked) == world.state.totals.funding == Decimal("-0.2")
+    assert {event.rate for event in booked} == {None}
+    assert world.position("A").books.funding == Decimal("-0.2")

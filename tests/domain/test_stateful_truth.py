@@ -79,9 +79,15 @@ class Truth(Shard):
     @rule(symbol=a_symbol)
     def look_faithfully(self, symbol: str) -> None:
         for found in of_kind(self.look(symbol), ev.DifferenceFound):
+            live = self.state.orders[found.client_order_id or ""]
+            if live.cancelling:
+                # One whose cancel does nothing for seconds is worth an alert.
+                assert (found.kind, found.action) == ("orphan_order", "cancelled"), found
+                assert self.now - live.changed_ms > CANCEL_MS
+                continue
             # An order at market that has no end for minutes is worth a question.
             assert (found.kind, found.action) == ("lost_order", "asked"), found
-            assert self.state.orders[found.client_order_id or ""].order.kind is OrderKind.MARKET
+            assert live.order.kind is OrderKind.MARKET
 
     @precondition(lambda self: self.venue.open)
     @rule(choice=a_choice, price=a_price, fee=a_fee)

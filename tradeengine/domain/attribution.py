@@ -10,7 +10,7 @@ from tradeengine.domain.books import Books
 from tradeengine.domain.ids import uuid_of
 from tradeengine.domain.inputs import FillReported
 from tradeengine.domain.money import ZERO, split, split_in_steps
-from tradeengine.domain.orders import LiveOrder
+from tradeengine.domain.orders import ApprovedOrder, LiveOrder
 from tradeengine.domain.position import Leg, StrategyPosition
 from tradeengine.domain.state import ShardState
 
@@ -106,11 +106,12 @@ _ASKED = {
 
 def close_reason(fill: FillReported, order: LiveOrder | None) -> CloseReason:
     """Why a closing fill closes."""
-    if order is None:
-        return _FORCED.get(fill.origin, CloseReason.MANUAL)
-    if order.order.close_reason is not None:
-        return order.order.close_reason
-    return _ASKED.get(order.order.purpose, CloseReason.MANUAL)
+    return _FORCED.get(fill.origin, CloseReason.MANUAL) if order is None else order_reason(order.order)
+
+
+def order_reason(order: ApprovedOrder) -> CloseReason:
+    """Why the fills of a closing order close."""
+    return order.close_reason or _ASKED.get(order.purpose, CloseReason.MANUAL)
 
 
 def _share(

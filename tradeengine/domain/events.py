@@ -7,8 +7,6 @@ import msgspec
 from contracts.enums import (
     Action,
     CloseReason,
-    DifferenceAction,
-    DifferenceKind,
     OrderPurpose,
     OrderStatus,
     Outcome,
@@ -16,30 +14,58 @@ from contracts.enums import (
     Reason,
     Refusal,
     RejectionSource,
-    Severity,
     Side,
 )
 from tradeengine.domain.books import Books
 from tradeengine.domain.config import TradingConfig
-from tradeengine.domain.inputs import VenueOrder
+from tradeengine.domain.event import Event
 from tradeengine.domain.instrument import Instrument
 from tradeengine.domain.money import ZERO
 from tradeengine.domain.orders import ApprovedOrder
+from tradeengine.domain.truth_events import (
+    AlertRaised,
+    DifferenceEnded,
+    DifferenceFound,
+    OrderAmended,
+    OrphanCancelPlanned,
+    QueryPlanned,
+    SymbolHalted,
+)
 
-_LASTING = frozenset({DifferenceAction.HALTED, DifferenceAction.ASKED, DifferenceAction.CANCELLED})
+__all__ = [
+    "CLOSED_BY_SIGNAL",
+    "SHORT_LIFE_MS",
+    "AlertRaised",
+    "AnyEvent",
+    "CancelPlanned",
+    "ConfigSet",
+    "DifferenceEnded",
+    "DifferenceFound",
+    "Event",
+    "FillIgnored",
+    "FillShare",
+    "FundingBooked",
+    "FundingShare",
+    "InstrumentsSet",
+    "JournalNamed",
+    "OrderAmended",
+    "OrderEnded",
+    "OrderFilled",
+    "OrderOpened",
+    "OrderPlanned",
+    "OrphanCancelPlanned",
+    "PeakEquityRaised",
+    "ProtectionPlanned",
+    "QueryPlanned",
+    "SignalDecided",
+    "SymbolHalted",
+]
 
 CLOSED_BY_SIGNAL = "closed by signal"
 """Why an entry under way is cancelled when its strategy asks to be out."""
 
 SHORT_LIFE_MS = 1_000
 """A stop or target that expires sooner than this did not rest at all, milliseconds."""
-
-
-# Events hold no cycles, and thousands are under way: the garbage collector need not look at them.
-class Event(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True, tag_field="event"):
-    """Base of all events; ``time_ms`` is the time of the input, milliseconds since 1970 UTC."""
-
-    time_ms: int
 
 
 class JournalNamed(Event, frozen=True, tag="journal_named"):
@@ -104,36 +130,6 @@ class OrderOpened(Event, frozen=True, tag="opened"):
 
     client_order_id: str
     venue_order_id: str | None = None
-
-
-class OrderAmended(Event, frozen=True, tag="amended"):
-    """An order rests otherwise than it was planned, and the books take over how: ``None`` is as it was.
-
-    Parameters
-    ----------
-    quantity, remaining
-        Asked for in all, and what of it can still fill, base asset.
-    """
-
-    client_order_id: str
-    quantity: Decimal
-    remaining: Decimal
-    price: Decimal | None = None
-    trigger_price: Decimal | None = None
-
-
-class QueryPlanned(Event, frozen=True, tag="query_planned"):
-    """The venue is to be asked what became of an order; what it answers comes as reports."""
-
-    client_order_id: str
-    why: str
-
-
-class OrphanCancelPlanned(Event, frozen=True, tag="orphan_cancel_planned"):
-    """An order that rests, is the engine's own, and that the books count on no more is to be cancelled."""
-
-    symbol: str
-    order: VenueOrder
 
 
 class CancelPlanned(Event, frozen=True, tag="cancel_planned"):
@@ -284,6 +280,8 @@ class ProtectionPlanned(Event, frozen=True, tag="protection_planned"):
     ----------
     trailing_pct
         Fraction by which the stop follows the market, in place of ``stop_price``.
+    break_even_at_pct
+        Gain, as a fraction of the entry price, at which the stop moves to where the position breaks even.
     widened
         Whether the stop was moved out to the least distance.
     clamped
@@ -313,6 +311,7 @@ class ProtectionPlanned(Event, frozen=True, tag="protection_planned"):
     secured: Decimal | None = None
     repriced: Decimal | None = None
     watch_price: Decimal | None = None
+    break_even_at_pct: Decimal | None = None
 
 
 class FundingShare(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -357,75 +356,6 @@ class FundingBooked(Event, frozen=True, tag="funding_booked"):
     def paid_ms(self) -> int:
         """When it was paid, milliseconds since 1970 UTC: the day's result that it belongs to."""
         return self.time_ms if self.settled_ms is None else min(self.settled_ms, self.time_ms)
-
-
-class AlertRaised(Event, frozen=True, tag="alert"):
-    """Somebody should know; an alert is published once the event is committed.
-
-    Parameters
-    ----------
-    name
-        What it is about, in words joined by underscores: one of a fixed set, so that it can be a subject and a label.
-    text
-        For people: what, where, and what to do.
-    """
-
-    name: str
-    severity: Severity
-    text: str
-    symbol: str
-    position_side: PositionSide | None = None
-    strategy_id: str | None = None
-
-
-class DifferenceFound(Event, frozen=True, tag="difference"):
-    """Books and exchange differed.
-
-    Parameters
-    ----------
-    books, exchange
-        Quantities by the one and by the other, base asset: of the leg, or of the order.
-    action
-        What follows.
-    difference_id
-        Names it among all that were ever found.
-    """
-
-    symbol: str
-    kind: DifferenceKind
-    action: DifferenceAction
-    text: str
-    books: Decimal = ZERO
-    exchange: Decimal = ZERO
-    position_side: PositionSide | None = None
-    client_order_id: str | None = None
-    difference_id: str = ""
-
-    @property
-    def key(self) -> str:
-        """What it is about: two with one key are the same difference, found at different times."""
-        return f"{self.symbol}|{self.position_side or ''}|{self.kind}|{self.client_order_id or ''}"
-
-    @property
-    def lasts(self) -> bool:
-        """Whether it is still there once the event is applied, until an observation does not find it any more."""
-        return self.action in _LASTING
-
-
-class DifferenceEnded(Event, frozen=True, tag="difference_ended"):
-    """A difference that had been left as it was, or was being seen to, is there no more."""
-
-    symbol: str
-    key: str
-    difference_id: str
-
-
-class SymbolHalted(Event, frozen=True, tag="symbol_halted"):
-    """A symbol was halted, openings on it are refused; or, with ``halted`` false, it may trade again."""
-
-    symbol: str
-    halted: bool
-    why: str
 
 
 AnyEvent = (

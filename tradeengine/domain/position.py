@@ -50,6 +50,8 @@ class StrategyPosition(msgspec.Struct, kw_only=True):
         Stop that took the place of one that the market had crossed; it moves so once.
     watch_price
         Mark price at which something is to be done about the stop or target.
+    break_even_at_pct
+        Gain, as a fraction of the entry price, at which the stop moves to break even; as planned, too.
     stop_order_id, target_order_id, replaced_orders
         Client order ids of stop and target, and of those that leave once these rest.
     """
@@ -78,6 +80,7 @@ class StrategyPosition(msgspec.Struct, kw_only=True):
     secured: Decimal | None = None
     repriced: Decimal | None = None
     watch_price: Decimal | None = None
+    break_even_at_pct: Decimal | None = None
     stop_order_id: str | None = None
     target_order_id: str | None = None
     replaced_orders: list[str] = []

@@ -117,8 +117,8 @@ def _uncancelled(view: View, live: LiveOrder, held: VenueOrder) -> Finding:
     """An order that cannot be cancelled may open what nobody wants: people must know of it."""
     order = live.order
     text = (
-        f"the {order.purpose} {held.client_order_id} of {order.strategy_id} on {view.name} still rests, {_shape(held)}, "
-        "though its cancel was sent: it is sent again; cancel it at the exchange if this lasts"
+        f"the {order.purpose} {held.client_order_id} of {order.strategy_id} on {view.name} still rests, {_shape(held)},"
+        " though its cancel was sent: it is sent again; cancel it at the exchange if this lasts"
     )
     found = view.difference(
         DifferenceKind.ORPHAN_ORDER,

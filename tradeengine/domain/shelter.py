@@ -20,6 +20,7 @@ def armed(position: StrategyPosition, event: ev.ProtectionPlanned) -> None:
     position.secured = event.secured
     position.repriced = event.repriced
     position.watch_price = event.watch_price
+    position.break_even_at_pct = event.break_even_at_pct
 
 
 def planned(position: StrategyPosition, order: ApprovedOrder) -> None:

@@ -31,6 +31,7 @@ class Armed(msgspec.Struct, frozen=True, kw_only=True):
     secured: Decimal | None = None
     repriced: Decimal | None = None
     watch_price: Decimal | None = None
+    break_even_at_pct: Decimal | None = None
     widened: bool = False
     clamped: bool = False
 
@@ -48,6 +49,7 @@ _REMEMBERED = (
     "secured",
     "repriced",
     "watch_price",
+    "break_even_at_pct",
 )
 
 
@@ -113,6 +115,7 @@ def arm(
         secured=secured,
         repriced=repriced,
         watch_price=_nearest(position.side, levels),
+        break_even_at_pct=position.terms.break_even_at_pct,
         widened=widened,
         clamped=stop != wanted,
     )

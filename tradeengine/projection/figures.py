@@ -21,6 +21,16 @@ def exit_average(books: Books) -> Decimal | None:
     return average(books.exit_value, books.exit_quantity) if books.exit_quantity else None
 
 
+def other_fees(books: Books) -> dict[str, str] | None:
+    """Fees paid in other assets than the quote currency, by asset; ``None`` if there were none."""
+    return {asset: _text(fee) for asset, fee in books.other_fees.items()} or None
+
+
+def _text(value: Decimal) -> str:
+    text = format(value, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
 def return_percent(books: Books) -> Decimal | None:
     """Gross realised P&L in percent of what the closed part had cost; ``None`` while nothing is closed."""
     return percent(books.realized, books.entry_value - books.cost) if books.exit_quantity else None

@@ -5,6 +5,10 @@ Notes on columns whose names do not say it all:
 - ``*_pct`` are percents, of the entry value of what was closed.
 - ``positions.quantity`` is what is held while the position is open, and what was bought in all once it is closed.
 - ``pnl`` and ``realized_pnl`` are gross; ``pnl_after_fees`` is less fees plus funding.
+- ``commission_total``, ``final_commission`` and ``commission_asset`` are of the quote currency, and ``pnl_after_fees``
+  is too. Fees paid in another asset stand in ``other_commissions``, by asset, and in ``fills``, where ``fee`` is of
+  ``fee_asset``.
+- ``funding_payments.time`` is the exchange's own, if it is known; ``rate`` and ``mark_price`` are null if they are not.
 - ``entry_trade_ids`` and ``exit_trade_ids`` hold the first 1,000; ``fills`` has them all.
 - ``strategy_positions.stop_widened`` tells that the stop was moved out to the least distance, ``stop_clamped`` that it
   was moved in to the exchange's band.
@@ -117,8 +121,9 @@ POSITIONS = Table(
         position_id strategy_id exchange symbol position_side entry_price:decimal quantity:decimal entry_time:time
         stop_loss:decimal take_profit:decimal status metadata:json exchange_position_id entry_order_id
         entry_trade_ids:json stop_loss_order_id take_profit_order_id commission_asset commission_total:decimal
-        funding_total:decimal exit_price:decimal exit_time:time exit_order_id exit_trade_ids:json pnl:decimal
-        pnl_pct:decimal pnl_after_fees:decimal duration_seconds:decimal close_reason final_commission:decimal
+        other_commissions:json funding_total:decimal
+        exit_price:decimal exit_time:time exit_order_id exit_trade_ids:json pnl:decimal pnl_pct:decimal
+        pnl_after_fees:decimal duration_seconds:decimal close_reason final_commission:decimal
         created_at:time updated_at:time shard:integer sequence:integer
         """
     ),
@@ -132,8 +137,8 @@ STRATEGY_POSITIONS = Table(
         strategy_position_id strategy_id signal_id symbol side entry_quantity:decimal entry_price:decimal
         entry_time:time entry_order_id take_profit_price:decimal stop_loss_price:decimal tp_order_id sl_order_id
         status current_quantity:decimal exit_quantity:decimal exit_price:decimal exit_time:time close_reason
-        realized_pnl:decimal realized_pnl_pct:decimal commission_total:decimal funding_total:decimal
-        stop_widened:boolean stop_clamped:boolean
+        realized_pnl:decimal realized_pnl_pct:decimal commission_total:decimal other_commissions:json
+        funding_total:decimal stop_widened:boolean stop_clamped:boolean
         exchange_position_key strategy_metadata:json updated_at:time shard:integer sequence:integer
         """
     ),
@@ -160,7 +165,8 @@ EXCHANGE_POSITIONS = Table(
         """
         exchange_position_key symbol side current_quantity:decimal weighted_avg_price:decimal unrealized_pnl:decimal
         first_entry_time:time last_update_time:time status contributing_strategies:json total_contributions:integer
-        realized_pnl:decimal commission_total:decimal funding_total:decimal shard:integer sequence:integer
+        realized_pnl:decimal commission_total:decimal other_commissions:json funding_total:decimal shard:integer
+        sequence:integer
         """
     ),
 )

@@ -40,9 +40,15 @@ class Committer:
         self._on_commit = on_commit
         self._waiting: list[tuple[Record, asyncio.Future[None]]] = []
         self._last: dict[int, asyncio.Future[None]] = {}
+        self._under_way = 0
         self._task: asyncio.Task[None] | None = None
         self._closed = False
         self.trouble: str | None = None
+
+    @property
+    def waiting(self) -> int:
+        """How many records the store has not confirmed yet."""
+        return len(self._waiting) + self._under_way
 
     async def commit(self, record: Record) -> None:
         """Return when the record is committed.
@@ -94,6 +100,7 @@ class Committer:
         try:
             while self._waiting:
                 batch, self._waiting = self._waiting, []
+                self._under_way = len(batch)
                 try:
                     await self._append(batch)
                 except asyncio.CancelledError:
@@ -105,7 +112,7 @@ class Committer:
                     log.exception("commit_broken", records=len(batch), action="their shards are loaded again")
                     self._fail(batch, OutcomeUnknown(f"the commit failed in an unexpected way: {self.trouble}"))
         finally:
-            self._task = None
+            self._task, self._under_way = None, 0
 
     async def _append(self, batch: list[tuple[Record, asyncio.Future[None]]]) -> None:
         pause = _FIRST_PAUSE_S

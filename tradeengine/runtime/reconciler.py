@@ -23,6 +23,8 @@ from tradeengine.venue.base import Venue
 _FIRST_PAUSE_S: Final = 1.0
 _LONGEST_PAUSE_S: Final = 15.0
 _SOON_S: Final = 2.0
+_LASTING_S: Final = 15.0
+"""From then on failing looks are no passing matter any more."""
 _PER_SYMBOL_S: Final = 0.75
 """Least pause for each symbol: a look costs about 12 of the 2,400 that an exchange lets one spend in a minute."""
 _GRACE_S: Final = 10.0
@@ -86,6 +88,11 @@ class Reconciler:
         if self.has_looked and self.age_s <= 2 * self._pause_s() + _GRACE_S:
             return None
         return self.trouble or f"the exchange was looked at {self.age_s:.0f} s ago, and the next look does not end"
+
+    @property
+    def lasting_trouble(self) -> str | None:
+        """Why what the exchange holds is unknown, once it has been for a while; ``None`` else."""
+        return self.trouble if self.age_s >= _LASTING_S else None
 
     def kick(self) -> None:
         """Look again at once."""

@@ -39,6 +39,7 @@ from tradeengine.venue.binance.build import build_venue
 
 _LOOK_S: Final = 1.0
 _NAKED_TOO_LONG_MS: Final = 5_000
+_LOOKING: Final = "the exchange is being looked at"
 
 log = structlog.get_logger(__name__)
 
@@ -157,7 +158,7 @@ class Service:
         await self._answered(self.engine.start)
         parts.push_async_callback(self.engine.stop)
         self._background(parts, self._watch(), "service-watch")
-        self.starting = "the exchange is being looked at"
+        self.starting = _LOOKING
         await self.engine.reconciler.first()
         await self._start_nats(parts)
         self.starting = None
@@ -215,10 +216,12 @@ class Service:
             now, rows = self.clock.now_ms(), self.coverage()
             naked = [row for row in rows if row.cover is Cover.NAKED]
             self.metrics.exchange_observed(self.engine.reconciler.age_s, len(naked))
+            self.metrics.journal_waits(self._committer.waiting)
             late = [row for row in naked if now - (row.naked_since_ms or now) >= _NAKED_TOO_LONG_MS]
             self.metrics.oldest_position(max([now - row.position.opened_ms for row in rows], default=0) / 1000)
             most = int(self.settings.stale_position_seconds * 1000)
             stale = [row for row in rows if now - row.position.opened_ms >= most]
+            self.alerts.stand("exchange_unknown", self.engine.reconciler.lasting_trouble)
             if self.starting is not None:
                 continue
             self.alerts.stand("naked_position", _names("no live stop", late))
@@ -226,6 +229,11 @@ class Service:
             self.alerts.stand("stale_position", old, Severity.WARNING)
             self.alerts.stand("engine_trouble", self.engine.trouble)
             self.alerts.stand("venue_trouble", self.venue.state().trouble)
+
+    @property
+    def hindrance(self) -> str | None:
+        """Why nothing is traded yet, ``None`` once the service works."""
+        return self.engine.reconciler.trouble or _LOOKING if self.starting == _LOOKING else self.starting
 
     @property
     def ended_jobs(self) -> str | None:

@@ -19,12 +19,12 @@ def register(service: "Service", committer: Committer, projector: Projector) -> 
     health.register("journal", lambda: _journal(committer))
     health.register("read_model", lambda: _read_model(projector), required=False)
     health.register("venue", lambda: _venue(service))
-    health.register("reconciliation", lambda: _reconciliation(engine), required=False)
+    health.register("reconciliation", lambda: _reconciliation(engine))
     health.register("nats", lambda: _nats(service), required=service.wants_nats)
 
 
 def _dispatcher(service: "Service") -> ComponentHealth:
-    trouble = service.starting or service.engine.trouble or service.ended_jobs
+    trouble = service.hindrance or service.engine.trouble or service.ended_jobs
     return ComponentHealth.unhealthy(trouble) if trouble else ComponentHealth()
 
 
@@ -34,8 +34,9 @@ def _position_manager(engine: Engine) -> ComponentHealth:
 
 
 def _journal(committer: Committer) -> ComponentHealth:
+    details = {"store": "sqlite", "waiting_records": committer.waiting}
     trouble = committer.trouble
-    return ComponentHealth.unhealthy(trouble) if trouble else ComponentHealth(details={"store": "sqlite"})
+    return ComponentHealth.unhealthy(trouble, **details) if trouble else ComponentHealth(details=details)
 
 
 def _read_model(projector: Projector) -> ComponentHealth:
@@ -55,6 +56,8 @@ def _venue(service: "Service") -> ComponentHealth:
 def _reconciliation(engine: Engine) -> ComponentHealth:
     reconciler = engine.reconciler
     details = {"age_seconds": round(reconciler.age_s, 3)}
+    if reconciler.lasting_trouble:
+        return ComponentHealth.unhealthy(reconciler.lasting_trouble, **details)
     if reconciler.trouble:
         return ComponentHealth.degraded(reconciler.trouble, **details)
     return ComponentHealth(details=details)

@@ -8,6 +8,7 @@ from tradeengine.simulator.forced_close import DELEVERAGING, ForcedClose
 from tradeengine.simulator.numbers import ZERO
 from tradeengine.simulator.state import State
 
+
 def deleverage(state: State, contract: Contract, position_side: str, quantity: Decimal, price: Decimal | None) -> None:
     """Close part or all of a leg for a bankrupt counterparty (Binance FAQ, Auto-Deleveraging).
 

@@ -5,12 +5,14 @@ from typing import Any
 
 from tradeengine.simulator import user_events
 from tradeengine.simulator.contract import Contract
+from tradeengine.simulator.fees import charge
 from tradeengine.simulator.legs import Leg
 from tradeengine.simulator.market_events import agg_trade
 from tradeengine.simulator.numbers import ZERO, truncate
 from tradeengine.simulator.orders import Order
 from tradeengine.simulator.state import State
 from tradeengine.simulator.trades import Trade
+from tradeengine.simulator.wallet import ASSET
 
 
 class Batch:
@@ -77,9 +79,9 @@ def settle(
     closed_share = _closed_share(leg, order.side, quantity)
     quote = price * quantity
     fee = quote * rate
-    commission = truncate(fee)
+    commission, asset = charge(state, fee)
     realized = leg.trade(order.side, quantity, price)
-    if leg.amount:
+    if leg.amount and asset == ASSET:
         # recorded break-even prices count the fee before it is cut
         leg.fees += fee if closed_share in {ZERO, quantity} else fee * (quantity - closed_share) / quantity
     state.ids.trade += 1
@@ -96,11 +98,14 @@ def settle(
         commission=commission,
         time_ms=state.now_ms,
         maker=maker,
+        commission_asset=asset,
     )
     contract.trades.append(trade)
     trade_id = str(trade.trade_id)
     state.wallet.book(contract.symbol, "REALIZED_PNL", realized, state.now_ms, info=trade_id, trade_id=trade_id)
-    state.wallet.book(contract.symbol, "COMMISSION", -commission, state.now_ms, info="COMMISSION", trade_id=trade_id)
+    state.wallet.book(
+        contract.symbol, "COMMISSION", -commission, state.now_ms, info="COMMISSION", trade_id=trade_id, asset=asset
+    )
     if contract.isolated:
         _keep_margin(contract, leg, quantity, closed_share, price)
     leg.updated_ms = state.now_ms

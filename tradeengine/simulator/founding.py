@@ -28,7 +28,8 @@ def found(setup: Setup, now_ms: int, seed: int) -> State:
         If it names a symbol that it does not list, or a leg that its mode does not have; says which.
     """
     terms = Terms(setup.dual_side_position, setup.multi_assets_margin, setup.maker_rate, setup.taker_rate)
-    state = State(now_ms=now_ms, seed=seed, options=setup.options, terms=terms, wallet=Wallet(setup.wallet))
+    wallet = Wallet(setup.wallet, other=setup.options.fee_balance)
+    state = State(now_ms=now_ms, seed=seed, options=setup.options, terms=terms, wallet=wallet)
     state.api_keys = dict(setup.api_keys)
     for entry in default_symbols() if setup.symbols is None else setup.symbols:
         contract = _contract(setup, SymbolRules.parse(entry), now_ms)

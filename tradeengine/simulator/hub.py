@@ -91,8 +91,14 @@ class Hub:
         wrapped = b""
         for listener in list(listeners):
             if listener.wrapped and not wrapped:
-                wrapped = b'{"stream":' + to_json(stream) + b',"data":' + plain + b"}"
+                wrapped = _wrap(stream, plain)
             listener.socket.send(wrapped if listener.wrapped else plain)
+
+    def send(self, listener: Listener, stream: str, payload: dict[str, Any] | list[dict[str, Any]]) -> None:
+        """Send a message of a stream to one who listens to it; to who cannot hear it, nothing."""
+        if listener.hears(stream):
+            plain = to_json(payload)
+            listener.socket.send(_wrap(stream, plain) if listener.wrapped else plain)
 
     async def flush(self, stream: str) -> None:
         """Wait until those who listen have been written to."""
@@ -108,3 +114,8 @@ class Hub:
         """Close the connections of those who listen."""
         for listener in list(self._listeners.get(stream, ())):
             listener.socket.close(1000, reason)
+
+
+def _wrap(stream: str, plain: bytes) -> bytes:
+    """A message as it is sent where messages name their stream."""
+    return b'{"stream":' + to_json(stream) + b',"data":' + plain + b"}"

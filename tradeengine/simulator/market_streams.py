@@ -59,15 +59,6 @@ class MarketStreams:
                 self._hub.publish(f"{payload['s'].lower()}{_MARK}{speed}", payload)
         self._send_all_marks(payloads, speeds)
 
-    def present(self, stream: str, contracts: Iterable[Contract], now_ms: int) -> Payload | None:
-        """Mark price, or those of all symbols, as a stream of this name would tell of it now; ``None`` for another."""
-        name, _, speed = stream.partition(_MARK if _MARK in stream else _ALL_MARKS)
-        if speed not in ("", "@1s"):
-            return None
-        if stream.startswith(_ALL_MARKS):
-            return [mark_price(contract, now_ms) for contract in contracts]
-        return next((mark_price(one, now_ms) for one in contracts if stream == f"{name}{_MARK}{speed}"), None)
-
     def _send_all_marks(self, payloads: list[dict[str, Any]], speeds: Iterable[str]) -> None:
         for speed in speeds:
             self._hub.publish(_ALL_MARKS + speed, payloads)
@@ -79,3 +70,13 @@ class MarketStreams:
                 if self._hub.has(f"{name}{levels}{speed}"):
                     cut = payload | {"b": payload["b"][:shown], "a": payload["a"][:shown]}
                     self._hub.publish(f"{name}{levels}{speed}", cut)
+
+
+def present_mark(
+    stream: str, contracts: Iterable[Contract], now_ms: int
+) -> dict[str, Any] | list[dict[str, Any]] | None:
+    """What a stream of mark prices would tell if it told now; ``None`` for a stream of something else."""
+    name = stream.removesuffix("@1s")
+    if name == _ALL_MARKS:
+        return [mark_price(contract, now_ms) for contract in contracts]
+    return next((mark_price(one, now_ms) for one in contracts if name == one.symbol.lower() + _MARK), None)

@@ -5,6 +5,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from tradeengine.simulator.wallet import ASSET
+
 Switch = Literal["on", "off"]
 MESSAGES = ("TRADE_LITE", "ORDER_TRADE_UPDATE", "ACCOUNT_UPDATE")
 
@@ -70,6 +72,10 @@ class Options(BaseModel):
         Open conditional orders of the account.
     max_modifications
         How often an order can be modified (-5026).
+    fee_asset, fee_asset_price, fee_discount
+        What fees are paid in, such as BNB; its price in the quote asset, and the part of the fee that this saves.
+    fee_balance
+        Of the fee asset at the start; once it does not suffice, fees are paid in the quote asset, in full.
     margin_call_ratio
         Maintenance margin over margin balance from which MARGIN_CALL is sent.
     """
@@ -105,6 +111,10 @@ class Options(BaseModel):
     funding_rate: Decimal = Field(default=Decimal("0.0001"), gt=-1, lt=1)
     max_conditional_orders: int = Field(default=200, ge=0)
     max_modifications: int = Field(default=10_000, ge=0)
+    fee_asset: str = Field(default=ASSET, min_length=1)
+    fee_asset_price: Decimal = Field(default=Decimal(600), gt=0)
+    fee_discount: Decimal = Field(default=Decimal("0.1"), ge=0, lt=1)
+    fee_balance: Decimal = Field(default=Decimal(10), ge=0)
     margin_call_ratio: Decimal = Field(default=Decimal("0.8"), gt=0)
 
     @field_validator("event_order")

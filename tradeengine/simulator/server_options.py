@@ -26,7 +26,8 @@ class ServerOptions(BaseModel):
     ping_interval_ms: int = Field(default=3 * _MINUTE_MS, ge=1)
     pong_timeout_ms: int = Field(default=10 * _MINUTE_MS, ge=1, description="by the machine's clock")
     first_mark_at_once: bool = Field(
-        default=True, description="who begins to listen to mark prices gets the present one, not that of the next second"
+        default=True,
+        description="who begins to listen to mark prices gets the present one, not the next second's",
     )
     stream_buffer: int = Field(
         default=10_000, ge=1, description="messages that wait for a slow reader before it is cut"

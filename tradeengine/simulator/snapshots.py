@@ -11,6 +11,7 @@ from tradeengine.simulator.contract import Contract
 from tradeengine.simulator.events import Emitted
 from tradeengine.simulator.legs import Leg
 from tradeengine.simulator.market import Market
+from tradeengine.simulator.numbers import ZERO
 from tradeengine.simulator.options import Options
 from tradeengine.simulator.orders import Order
 from tradeengine.simulator.prices import PricePath
@@ -41,6 +42,7 @@ class _WalletDocument(msgspec.Struct):
     history: list[Income]
     tran_id: int
     updated_ms: int
+    other: Decimal = ZERO
 
 
 class _Document(msgspec.Struct):
@@ -69,7 +71,7 @@ def snapshot(state: State) -> dict[str, Any]:
         options=state.options.model_dump(mode="json"),
         terms=state.terms,
         api_keys=state.api_keys,
-        wallet=_WalletDocument(wallet.balance, wallet.history, wallet.tran_id, wallet.updated_ms),
+        wallet=_WalletDocument(wallet.balance, wallet.history, wallet.tran_id, wallet.updated_ms, wallet.other),
         ids=state.ids,
         contracts=[_contract_document(contract) for contract in state.contracts.values()],
         tasks=state.schedule.tasks(),
@@ -95,7 +97,7 @@ def restore(document: dict[str, Any]) -> State:
         raise ValueError(f"this is no snapshot of the exchange: {error}") from error
     if read.version != _VERSION:
         raise ValueError(f"the snapshot is of version {read.version}, but {_VERSION} is needed; start afresh")
-    wallet = Wallet(read.wallet.balance, read.wallet.history, read.wallet.tran_id)
+    wallet = Wallet(read.wallet.balance, read.wallet.history, read.wallet.tran_id, read.wallet.other)
     wallet.updated_ms = read.wallet.updated_ms
     state = State(
         now_ms=read.now_ms,

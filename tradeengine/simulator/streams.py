@@ -1,6 +1,7 @@
 """Stream WebSockets: addresses of both forms, subscriptions, pings and the end after a day."""
 
 import asyncio
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, unquote
@@ -13,6 +14,7 @@ from tradeengine.simulator.clock import hold
 from tradeengine.simulator.gateway import Answer
 from tradeengine.simulator.http import cut, respond
 from tradeengine.simulator.hub import Listener
+from tradeengine.simulator.market_streams import present_mark
 from tradeengine.simulator.sockets import GOING_AWAY, POLICY_VIOLATION, ClientSocket
 from tradeengine.simulator.wire import to_json
 from tradeengine.simulator.world import World
@@ -86,6 +88,7 @@ class Streams:
         hub.join(listener)
         for stream in address.streams:
             hub.subscribe(listener, stream)
+        self._greet(listener, address.streams)
         writer = asyncio.create_task(socket.run())
         try:
             await self._read(listener)
@@ -129,7 +132,19 @@ class Streams:
                 if count > self._world.options.stream_messages_per_s:
                     listener.socket.close(POLICY_VIOLATION, "Too many requests")
                 else:
+                    known = set(listener.streams)
                     listener.socket.send(to_json(self._command(listener, message.data)))
+                    self._greet(listener, [stream for stream in listener.streams if stream not in known])
+
+    def _greet(self, listener: Listener, streams: Iterable[str]) -> None:
+        """Tell who begins to listen to mark prices the present ones."""
+        world = self._world
+        if not world.options.first_mark_at_once:
+            return
+        for stream in streams:
+            payload = present_mark(stream, world.exchange.state.contracts.values(), world.exchange.now_ms)
+            if payload is not None:
+                world.hub.send(listener, stream, payload)
 
     def _command(self, listener: Listener, text: str | bytes) -> dict[str, Any]:
         """Do what a client says, and answer it (Binance docs, Live Subscribing/Unsubscribing to streams)."""

@@ -4,6 +4,8 @@ from decimal import Decimal
 
 import msgspec
 
+from tradeengine.simulator.wallet import ASSET
+
 
 class Trade(msgspec.Struct, frozen=True):
     """One fill (Binance docs, Account Trade List).
@@ -15,7 +17,9 @@ class Trade(msgspec.Struct, frozen=True):
     realized
         Profit of what it closed, fees excluded, quote asset.
     commission
-        Fee, quote asset; above 0 is a cost.
+        Fee; above 0 is a cost.
+    commission_asset
+        What it was paid in.
     """
 
     symbol: str
@@ -30,3 +34,4 @@ class Trade(msgspec.Struct, frozen=True):
     commission: Decimal
     time_ms: int
     maker: bool
+    commission_asset: str = ASSET

@@ -45,7 +45,7 @@ def order_update(
         "z": plain(order.executed),
         "L": plain(trade.price) if trade else "0",
         "n": plain(trade.commission) if trade else "0",
-        "N": ASSET,
+        "N": trade.commission_asset if trade else ASSET,
         "T": state.now_ms,
         "t": trade.trade_id if trade else 0,
         "b": bids,
@@ -133,7 +133,11 @@ def account_update(
     rows = [_position(contract, leg) for leg in legs]
     if rows and state.options.both_row_in_hedge and state.terms.hedge:
         rows.append(_position(contract, contract.leg("BOTH")))
-    body: dict[str, Any] = {"m": cause, "B": [balance] if with_balance else [], "P": rows}
+    balances = [balance]
+    if cause == "ORDER" and state.options.fee_asset != ASSET:
+        other = money(state.wallet.other)
+        balances.append({"a": state.options.fee_asset, "wb": other, "cw": other, "bc": "0"})
+    body: dict[str, Any] = {"m": cause, "B": balances if with_balance else [], "P": rows}
     if symbol is not None:
         body["S"] = symbol
     return {"e": "ACCOUNT_UPDATE", "E": state.now_ms, "T": state.now_ms, "st": 1, "a": body}

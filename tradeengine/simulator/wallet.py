@@ -17,7 +17,7 @@ class Income(msgspec.Struct, frozen=True):
     kind
         ``REALIZED_PNL``, ``COMMISSION``, ``FUNDING_FEE``, ``INSURANCE_CLEAR``, …
     amount
-        Quote asset; below 0 is a cost.
+        Of the asset; below 0 is a cost.
     info
         Remark.
     time_ms
@@ -26,6 +26,8 @@ class Income(msgspec.Struct, frozen=True):
         Rises from row to row.
     trade_id
         Trade that caused it, empty if none did.
+    asset
+        What was paid or received.
     """
 
     symbol: str
@@ -35,30 +37,53 @@ class Income(msgspec.Struct, frozen=True):
     time_ms: int
     tran_id: int
     trade_id: str
+    asset: str = ASSET
 
 
 class Wallet:
-    """Balance of the one asset that the account holds.
+    """Balances of the account.
 
     Parameters
     ----------
     balance
-        All of it, what isolated positions keep included, quote asset.
+        All of the quote asset, what isolated positions keep included.
     history
         Changes, oldest first.
+    other
+        Balance of the asset that fees are paid in, if that is another one.
     """
 
-    def __init__(self, balance: Decimal, history: list[Income] | None = None, tran_id: int = 9_689_000_000) -> None:
+    def __init__(
+        self,
+        balance: Decimal,
+        history: list[Income] | None = None,
+        tran_id: int = 9_689_000_000,
+        other: Decimal = ZERO,
+    ) -> None:
         self.balance = balance
+        self.other = other
         self.history = history or []
         self.tran_id = tran_id
         self.updated_ms = 0
 
-    def book(self, symbol: str, kind: str, amount: Decimal, time_ms: int, *, info: str, trade_id: str = "") -> None:
-        """Add an amount to the balance; an amount of 0 leaves no row."""
+    def book(
+        self,
+        symbol: str,
+        kind: str,
+        amount: Decimal,
+        time_ms: int,
+        *,
+        info: str,
+        trade_id: str = "",
+        asset: str = ASSET,
+    ) -> None:
+        """Add an amount to the balance of an asset; an amount of 0 leaves no row."""
         if amount == ZERO:
             return
-        self.balance += amount
+        if asset == ASSET:
+            self.balance += amount
+        else:
+            self.other += amount
         self.updated_ms = time_ms
         self.tran_id += 1
-        self.history.append(Income(symbol, kind, amount, info, time_ms, self.tran_id, trade_id))
+        self.history.append(Income(symbol, kind, amount, info, time_ms, self.tran_id, trade_id, asset))

@@ -49,9 +49,10 @@ async def test_raw_and_combined_form(raw: Raw, prefix: str, name: str) -> None:
     plain = await raw.stream(f"{prefix}/ws/{name}")
     wrapped = await raw.stream(f"{prefix}/stream?streams={name}")
     await mark(raw, "51000")
-    event = await plain.next()
-    assert (event["e"], event["s"], event["p"]) == ("markPriceUpdate", "BTCUSDT", "51000.00000000")
-    assert await wrapped.next() == {"stream": name, "data": event}
+    for price in ("50000.00000000", "51000.00000000"):
+        event = await plain.next()
+        assert (event["e"], event["s"], event["p"]) == ("markPriceUpdate", "BTCUSDT", price)
+        assert await wrapped.next() == {"stream": name, "data": event}
 
 
 @pytest.mark.parametrize(
@@ -74,6 +75,23 @@ async def test_what_a_price_says(raw: Raw, path: str, kind: str) -> None:
         assert len(event["b"]) == (10 if "depth10" in path else 5)
 
 
+@pytest.mark.parametrize("name", ["btcusdt@markPrice@1s", "!markPrice@arr@1s"])
+async def test_the_present_mark_comes_at_once_if_it_is_to(raw: Raw, name: str) -> None:
+    subscribe = {"method": "SUBSCRIBE", "params": [name], "id": 1}
+    stream = await raw.stream("/market/ws")
+    assert await stream.say(subscribe) == {"result": None, "id": 1}
+    told = await stream.next()
+    rows = {row["s"]: (row["p"], row["E"]) for row in (told if isinstance(told, list) else [told])}
+    assert rows["BTCUSDT"] == ("50000.00000000", raw.now_ms)
+    assert ("ETHUSDT" in rows) is name.startswith("!")
+
+    await raw.reset(options={"first_mark_at_once": False})
+    patient = await raw.stream("/market/ws")
+    assert await patient.say(subscribe) == {"result": None, "id": 1}
+    listed = await patient.say({"method": "LIST_SUBSCRIPTIONS", "id": 2})
+    assert listed == {"result": [name], "id": 2}, "nothing came before"
+
+
 async def test_trades_are_public(raw: Raw) -> None:
     stream = await raw.stream("/market/stream?streams=btcusdt@aggTrade")
     assert (await raw.order()).status == 200
@@ -84,6 +102,7 @@ async def test_trades_are_public(raw: Raw) -> None:
 async def test_all_mark_prices_come_by_the_second(raw: Raw) -> None:
     stream = await raw.stream("/market/stream?streams=!markPrice@arr@1s")
     slow = await raw.stream("/market/ws/btcusdt@markPrice")
+    assert (await slow.next())["E"] == (await stream.next())["data"][0]["E"] == raw.now_ms
     for _ in range(3):
         await raw.control("POST", "clock", {"advance_ms": 1_000})
         message = await stream.next()
@@ -123,7 +142,7 @@ async def test_subscribing_and_unsubscribing(raw: Raw) -> None:
         "id": 1,
     }
     await mark(raw, "51000")
-    assert (await stream.next())["e"] == "markPriceUpdate"
+    assert [(await stream.next())["p"] for _ in range(2)] == ["50000.00000000", "51000.00000000"]
     listed = await stream.say({"method": "LIST_SUBSCRIPTIONS", "id": "two"})
     assert listed == {"result": ["btcusdt@markPrice"], "id": "two"}
     assert (await stream.say({"method": "UNSUBSCRIBE", "params": ["btcusdt@markPrice"], "id": 3}))["id"] == 3

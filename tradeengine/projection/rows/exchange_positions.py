@@ -7,6 +7,7 @@ from tradeengine.domain.books import Books
 from tradeengine.domain.events import OrderFilled
 from tradeengine.domain.position import leg_key
 from tradeengine.projection.changes import Amend, Change, Patch, Put
+from tradeengine.projection.figures import other_fees
 from tradeengine.projection.rows.source import Source
 from tradeengine.projection.tables import EXCHANGE_POSITIONS
 
@@ -56,5 +57,10 @@ def funded(key: str, books: Books, time_ms: int) -> Change:
     return Patch(EXCHANGE_POSITIONS.name, (key,), {"last_update_time": time_ms, **_totals(books)})
 
 
-def _totals(books: Books) -> dict[str, Decimal]:
-    return {"realized_pnl": books.realized, "commission_total": books.fees, "funding_total": books.funding}
+def _totals(books: Books) -> dict[str, Any]:
+    return {
+        "realized_pnl": books.realized,
+        "commission_total": books.fees,
+        "other_commissions": other_fees(books),
+        "funding_total": books.funding,
+    }

@@ -18,7 +18,8 @@ def filled(source: Source, event: OrderFilled) -> list[Change]:
         changes += positions.filled(source, event, share)
         changes += _contribution(source, event, share)
         trades = 0 if event.reconciled else 1
-        changes.append(daily_pnl.added(event.time_ms, share.strategy_id, share.realized, share.fee, ZERO, trades))
+        fee = event.quote_fee(share.fee)
+        changes.append(daily_pnl.added(event.time_ms, share.strategy_id, share.realized, fee, ZERO, trades))
     return changes
 
 

@@ -36,7 +36,7 @@ def _payment(
 ) -> list[Change]:
     leg = leg_key(event.symbol, event.position_side)
     values: dict[str, Any] = {
-        "time": event.time_ms,
+        "time": event.paid_ms,
         "strategy_id": strategy_id,
         "strategy_position_id": position_id,
         "exchange_position_key": leg,
@@ -52,5 +52,5 @@ def _payment(
     payment_id = uuid_of(position_id or leg, str(source.sequence), str(source.place))
     return [
         Put(FUNDING_PAYMENTS.name, (payment_id,), values),
-        daily_pnl.added(event.time_ms, strategy_id, ZERO, ZERO, amount, 0),
+        daily_pnl.added(event.paid_ms, strategy_id, ZERO, ZERO, amount, 0),
     ]

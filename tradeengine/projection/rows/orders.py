@@ -86,7 +86,7 @@ def filled(event: OrderFilled) -> list[Change]:
     key = (event.client_order_id,)
     values: dict[str, object] = {
         "remaining_quantity": event.order_remaining,
-        "commission_asset": event.fee_asset,
+        "commission_asset": event.settle_asset,
         "updated_at": event.time_ms,
     }
     if event.opening:
@@ -96,7 +96,7 @@ def filled(event: OrderFilled) -> list[Change]:
     amounts: dict[str, Decimal | int] = {
         "filled_quantity": event.quantity,
         "filled_value": event.quantity * event.price,
-        "commission_total": event.fee,
+        "commission_total": event.quote_fee(event.fee),
     }
     quotients = {"average_price": ("filled_value", "filled_quantity")}
     return [

@@ -8,7 +8,7 @@ from tradeengine.domain.events import FillShare, OrderFilled, ProtectionPlanned
 from tradeengine.domain.money import ZERO
 from tradeengine.domain.position import leg_key
 from tradeengine.projection.changes import Amend, Change, Patch, Put, Reference
-from tradeengine.projection.figures import entry_average, exit_average, is_first, return_percent, seconds
+from tradeengine.projection.figures import entry_average, exit_average, is_first, other_fees, return_percent, seconds
 from tradeengine.projection.rows.decisions import decision_key
 from tradeengine.projection.rows.source import Source
 from tradeengine.projection.tables import DECISIONS, POSITIONS, STRATEGY_POSITIONS
@@ -75,8 +75,9 @@ def _position(event: OrderFilled, share: FillShare) -> dict[str, Any]:
         "entry_price": entry_average(books) if closed else books.entry_price,
         "quantity": books.entry_quantity if closed else books.quantity,
         "status": "closed" if closed else "open",
-        "commission_asset": event.fee_asset,
+        "commission_asset": event.settle_asset,
         "commission_total": books.fees,
+        "other_commissions": other_fees(books),
         "funding_total": books.funding,
         "pnl": books.realized,
         "pnl_after_fees": books.net,
@@ -92,7 +93,7 @@ def _position(event: OrderFilled, share: FillShare) -> dict[str, Any]:
         values |= {
             "exit_time": event.time_ms,
             "close_reason": share.close_reason,
-            "final_commission": share.fee,
+            "final_commission": event.quote_fee(share.fee),
             "duration_seconds": seconds(event.time_ms - share.opened_ms),
         }
     return values
@@ -123,6 +124,7 @@ def _strategy_position(event: OrderFilled, share: FillShare) -> dict[str, Any]:
         "current_quantity": books.quantity,
         "realized_pnl": books.realized,
         "commission_total": books.fees,
+        "other_commissions": other_fees(books),
         "funding_total": books.funding,
         "updated_at": event.time_ms,
     }

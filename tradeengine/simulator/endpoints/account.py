@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from tradeengine.simulator.endpoints.security import Endpoint, Security, costs
 from tradeengine.simulator.params import Params
 from tradeengine.simulator.views import account as views
+from tradeengine.simulator.wallet import ASSET
 
 if TYPE_CHECKING:
     from tradeengine.simulator.exchange import Exchange
@@ -35,7 +36,7 @@ def account_v2(exchange: "Exchange", params: Params) -> dict[str, Any]:
     state = exchange.state
     return {
         "feeTier": 0,
-        "feeBurn": False,
+        "feeBurn": state.options.fee_asset != ASSET,
         "canTrade": True,
         "canDeposit": True,
         "canWithdraw": True,
@@ -43,7 +44,7 @@ def account_v2(exchange: "Exchange", params: Params) -> dict[str, Any]:
         "multiAssetsMargin": state.terms.multi_assets,
         "tradeGroupId": -1,
         **views.totals(state),
-        "assets": [views.asset_row(state) | {"marginAvailable": True}],
+        "assets": [row | {"marginAvailable": True} for row in views.asset_rows(state)],
         "positions": [
             views.account_position(contract, contract.leg(side))
             for contract in state.contracts.values()
@@ -57,7 +58,7 @@ def account_v3(exchange: "Exchange", params: Params) -> dict[str, Any]:
     state = exchange.state
     return {
         **views.totals(state),
-        "assets": [views.asset_row(state)],
+        "assets": views.asset_rows(state),
         "positions": [
             views.account_position_v3(contract, leg)
             for contract in state.contracts.values()
@@ -68,7 +69,7 @@ def account_v3(exchange: "Exchange", params: Params) -> dict[str, Any]:
 
 def balance(exchange: "Exchange", params: Params) -> list[dict[str, Any]]:
     """``GET /fapi/v2/balance`` and ``/fapi/v3/balance``."""
-    return [views.balance_row(exchange.state)]
+    return views.balance_rows(exchange.state)
 
 
 def adl_quantile(exchange: "Exchange", params: Params) -> list[dict[str, Any]] | dict[str, Any]:

@@ -34,7 +34,10 @@ def exchange_info(exchange: "Exchange", params: Params) -> dict[str, Any]:
         "futuresType": "U_MARGINED",
         "rateLimits": [WEIGHT_LIMIT, *ORDER_LIMITS],
         "exchangeFilters": [],
-        "assets": [{"asset": ASSET, "marginAvailable": True, "autoAssetExchange": "-10000"}],
+        "assets": [
+            {"asset": asset, "marginAvailable": True, "autoAssetExchange": "-10000"}
+            for asset in dict.fromkeys((ASSET, exchange.state.options.fee_asset))
+        ],
         "symbols": [contract.rules.entry for contract in exchange.state.contracts.values()],
     }
 

@@ -9,7 +9,7 @@ from tradeengine.simulator.endpoints.windows import WEEK_MS, window
 from tradeengine.simulator.numbers import money
 from tradeengine.simulator.params import Params
 from tradeengine.simulator.views.orders import order_row, trade_row
-from tradeengine.simulator.wallet import ASSET, Income
+from tradeengine.simulator.wallet import Income
 
 if TYPE_CHECKING:
     from tradeengine.simulator.exchange import Exchange
@@ -76,7 +76,7 @@ def _income_row(row: Income) -> dict[str, Any]:
         "symbol": row.symbol,
         "incomeType": row.kind,
         "income": money(row.amount),
-        "asset": ASSET,
+        "asset": row.asset,
         "info": row.info,
         "time": row.time_ms,
         "tranId": row.tran_id,

@@ -167,6 +167,30 @@ def asset_row(state: State) -> dict[str, Any]:
     }
 
 
+def asset_rows(state: State) -> list[dict[str, Any]]:
+    """Balances in the account: the quote asset, and the one that fees are paid in.
+
+    The other one carries no position: it is margin of none in single-asset mode.
+    """
+    quote = asset_row(state)
+    if state.options.fee_asset == ASSET:
+        return [quote]
+    other = money(state.wallet.other)
+    held = ("walletBalance", "marginBalance", "crossWalletBalance", "availableBalance", "maxWithdrawAmount")
+    rest = {name: other if name in held else money(ZERO) for name in quote if name not in ("asset", "updateTime")}
+    return [quote, {"asset": state.options.fee_asset, **rest, "updateTime": state.wallet.updated_ms}]
+
+
+def balance_rows(state: State) -> list[dict[str, Any]]:
+    """Rows of balance: the quote asset, and the one that fees are paid in."""
+    quote = balance_row(state)
+    if state.options.fee_asset == ASSET:
+        return [quote]
+    other = money(state.wallet.other)
+    held = ("balance", "crossWalletBalance", "availableBalance", "maxWithdrawAmount")
+    return [quote, quote | {"asset": state.options.fee_asset, "crossUnPnl": money(ZERO), **dict.fromkeys(held, other)}]
+
+
 def balance_row(state: State) -> dict[str, Any]:
     """Row of balance (Binance docs, Futures Account Balance)."""
     found = figures(state)

@@ -7,7 +7,6 @@ from tradeengine.simulator.contract import Contract
 from tradeengine.simulator.numbers import fixed, money, plain, significant, trimmed
 from tradeengine.simulator.orders import Order
 from tradeengine.simulator.trades import Trade
-from tradeengine.simulator.wallet import ASSET
 
 _NO_AVERAGE = "0.00000"
 
@@ -147,7 +146,7 @@ def trade_row(contract: Contract, trade: Trade) -> dict[str, Any]:
         "quoteQty": trimmed(trade.quote),
         "baseQty": plain(trade.quantity),
         "commission": money(trade.commission),
-        "commissionAsset": ASSET,
+        "commissionAsset": trade.commission_asset,
         "time": trade.time_ms,
         "positionSide": trade.position_side,
         "buyer": trade.side == "BUY",

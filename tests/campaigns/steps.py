@@ -1,0 +1,282 @@
+"""What can happen in one step of an example, and how hypothesis makes them up.
+
+A step names no order and no trade: numbers choose among what there is when it comes to pass, so an example means the
+same however the one before was shortened.
+"""
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from hypothesis import strategies as st
+
+from contracts.enums import PositionSide
+from tests.campaigns.exchange import SYMBOLS
+
+STRATEGIES = ("A", "B", "C")
+LOT = {"BTCUSDT": Decimal("0.003"), "ETHUSDT": Decimal("0.017")}
+"""Base asset: odd, so that averages do not end."""
+
+PROTECTIONS: tuple[dict[str, str], ...] = (
+    {},
+    {"stop_loss_pct": "0.01", "take_profit_pct": "0.015"},
+    {"stop_loss_pct": "0.004"},
+    {"take_profit_pct": "0.005"},
+    {"trailing_pct": "0.01"},
+    {"trailing_pct": "0.005", "take_profit_pct": "0.04"},
+    {"stop_loss_pct": "0.02", "break_even_at_pct": "0.004"},
+    {"break_even_at_pct": "0.01", "take_profit_pct": "0.03"},
+)
+ENTRIES: tuple[dict[str, Any], ...] = (
+    {},
+    {},
+    {},
+    {"order_type": "limit"},
+    {"order_type": "limit", "conditional_timeout": 30},
+    {"order_type": "limit", "time_in_force": "IOC"},
+    {"order_type": "stop"},
+    {"order_type": "take_profit", "conditional_timeout": 60},
+)
+CONFIGS: tuple[dict[str, str], ...] = (
+    {"STOP_LOSS_PCT": "0.02"},
+    {"STOP_LOSS_PCT": "0.02", "TAKE_PROFIT_PCT": "0.03"},
+    {"STOP_LOSS_PCT": "0.005", "CROSSED_STOP_POLICY": "reprice"},
+    {"STOP_LOSS_PCT": "0.01", "UNPROTECTED_POLICY": "hold"},
+    {"STOP_LOSS_PCT": "0.03", "SAME_DIRECTION_CONFLICT_RESOLUTION": "strongest_wins"},
+)
+OPTIONS: tuple[dict[str, Any], ...] = (
+    {},
+    {"events_before_answer": True},
+    {"event_order": ["ACCOUNT_UPDATE", "ORDER_TRADE_UPDATE", "TRADE_LITE"]},
+    {"spawned_client_id": "generated"},
+    {"depth": "0.002", "levels": 200},
+)
+"""What the exchange's documents leave open, and books so thin that orders fill in parts."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """The engine looks at what the exchange holds: a step in which nothing else happens."""
+
+
+@dataclass(frozen=True)
+class Enter:
+    """A strategy opens, or adds; ``offset`` is the limit's or trigger's distance from the mark, in 1/10,000."""
+
+    action: str
+    strategy: str
+    symbol: str
+    lots: int
+    entry: dict[str, Any]
+    protection: dict[str, str]
+    offset: int
+
+
+@dataclass(frozen=True)
+class Close:
+    """A strategy closes what it holds, or some lots of it."""
+
+    strategy: str
+    symbol: str
+    side: PositionSide | None
+    lots: int | None
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """A signal comes again."""
+
+    choice: int
+
+
+@dataclass(frozen=True)
+class AtOnce:
+    """Signals come together."""
+
+    signals: tuple[Enter | Close, ...]
+
+
+@dataclass(frozen=True)
+class Mark:
+    """The price moves, in 1/10,000 of where the symbol began."""
+
+    symbol: str
+    offset: int
+
+
+@dataclass(frozen=True)
+class Fill:
+    """The exchange fills some quarters of an order that rests."""
+
+    choice: int
+    quarters: int
+
+
+@dataclass(frozen=True)
+class ByHand:
+    """Somebody trades at market beside the engine; never more than the leg holds."""
+
+    symbol: str
+    side: PositionSide
+    opening: bool
+    lots: int
+
+
+@dataclass(frozen=True)
+class CancelByHand:
+    """Somebody cancels an order of the engine's."""
+
+    choice: int
+
+
+@dataclass(frozen=True)
+class Funding:
+    """Funding is settled."""
+
+    symbol: str
+    rate: str
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Time passes."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Something goes wrong with what comes next, or at once."""
+
+    name: str
+    fault: dict[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Restart:
+    """The engine ends, in the midst of a signal or not, and starts again.
+
+    Parameters
+    ----------
+    turns
+        How far the signal gets: turns of the event loop.
+    """
+
+    signal: Enter | Close | None
+    turns: int
+
+
+Step = (
+    Look | Enter | Close | Repeat | AtOnce | Mark | Fill | ByHand | CancelByHand | Funding | Wait | Trouble | Restart
+)
+
+
+@dataclass(frozen=True)
+class Example:
+    """Settings of the engine, options of the exchange, and what happens."""
+
+    config: dict[str, str]
+    options: dict[str, Any]
+    steps: list[Step]
+
+
+_ORDER, _ALGO = "/fapi/v1/order", "/fapi/v1/algoOrder"
+
+
+def _lost(method: str, path: str, name: str, effect: Any, when: str) -> Trouble:
+    # The window tells the engine's requests from those beside it.
+    match = {"method": method, "path": path, "params": {"recvwindow": "2000"}}
+    return Trouble(f"{name} {when} {method} {path}", {"match": match, "effect": effect, "when": when})
+
+
+def _event(effect: Any, times: int = 1, **match: str) -> Trouble:
+    return Trouble(f"{effect} {match} x{times}", {"match": match, "effect": effect, "times": times})
+
+
+TROUBLES: tuple[Trouble, ...] = (
+    *[
+        _lost(method, path, name, effect, when)
+        for method, path in (("POST", _ORDER), ("POST", _ALGO), ("DELETE", _ORDER), ("DELETE", _ALGO), ("GET", "*"))
+        for name, effect, when in (
+            ("cut", "drop_connection", "before"),
+            ("cut", "drop_connection", "after"),
+            ("-1007", {"status": 408, "code": -1007, "msg": "Timeout waiting for response from backend server."}, "before"),
+            ("-1007", {"status": 408, "code": -1007, "msg": "Timeout waiting for response from backend server."}, "after"),
+            ("503", {"status": 503, "code": -1000, "msg": "Unknown error, please check your request."}, "before"),
+            ("503", {"status": 503, "code": -1000, "msg": "Unknown error, please check your request."}, "after"),
+            ("-1008", {"status": 503, "code": -1008, "msg": "Request throttled by system-level protection."}, "before"),
+            ("html", "html_503", "before"),
+            ("html", "html_503", "after"),
+        )
+        if not (method == "GET" and when == "after")
+    ],
+    *[
+        _event(effect, times, **({"event": event} | more))
+        for effect in ("swallow_event", "duplicate_event", "reorder_events", {"delay_event_ms": 700})
+        for event, more in (
+            ("ORDER_TRADE_UPDATE", {"x": "TRADE"}),
+            ("ORDER_TRADE_UPDATE", {}),
+            ("ALGO_UPDATE", {}),
+            ("ACCOUNT_UPDATE", {}),
+            ("TRADE_LITE", {}),
+        )
+        for times in (1, 3)
+    ],
+    _event("drop_connection", event="ORDER_TRADE_UPDATE"),
+    _event("drop_connection", event="ALGO_UPDATE"),
+    Trouble("streams cut", {"effect": "drop_streams"}),
+    Trouble("listen key expires", {"effect": "expire_listen_key"}),
+)
+
+_a_strategy = st.sampled_from(STRATEGIES)
+_a_symbol = st.sampled_from(SYMBOLS)
+_a_side = st.sampled_from(PositionSide)
+_a_choice = st.integers(0, 11)
+
+_enter = st.builds(
+    Enter,
+    action=st.sampled_from(("buy", "sell")),
+    strategy=_a_strategy,
+    symbol=_a_symbol,
+    lots=st.integers(1, 9),
+    entry=st.sampled_from(ENTRIES),
+    protection=st.sampled_from(PROTECTIONS),
+    offset=st.integers(-60, 60),
+)
+_close = st.builds(
+    Close,
+    strategy=_a_strategy,
+    symbol=_a_symbol,
+    side=st.sampled_from((None, *PositionSide)),
+    lots=st.one_of(st.none(), st.integers(1, 9)),
+)
+_signal = st.one_of(_enter, _enter, _close)
+_mark = st.builds(Mark, symbol=_a_symbol, offset=st.one_of(st.integers(-80, 80), st.integers(-400, 400)))
+_step = st.one_of(
+    st.just(Look()),
+    _enter,
+    _enter,
+    _close,
+    _mark,
+    _mark,
+    st.builds(Fill, choice=_a_choice, quarters=st.integers(1, 4)),
+    st.builds(ByHand, symbol=_a_symbol, side=_a_side, opening=st.booleans(), lots=st.integers(1, 9)),
+    st.builds(CancelByHand, choice=_a_choice),
+    st.builds(Funding, symbol=_a_symbol, rate=st.sampled_from(("0.0001", "-0.000375", "0.00003333"))),
+    st.builds(Repeat, choice=_a_choice),
+    st.builds(AtOnce, signals=st.lists(_signal, min_size=2, max_size=4).map(tuple)),
+    st.sampled_from(TROUBLES),
+    st.sampled_from(TROUBLES),
+    st.builds(Wait, seconds=st.sampled_from((0.2, 1.1, 6.0, 35.0))),
+    st.builds(Restart, signal=st.one_of(st.none(), _signal), turns=st.integers(0, 60)),
+)
+
+
+def examples(steps: int) -> st.SearchStrategy[Example]:
+    """Examples of so many steps."""
+    return st.builds(
+        Example,
+        config=st.sampled_from(CONFIGS),
+        options=st.sampled_from(OPTIONS),
+        steps=st.lists(_step, min_size=steps, max_size=steps),
+    )
