@@ -81,8 +81,11 @@ class Sim:
     def reset(self, **document: Any) -> None:
         ok(self.try_reset(**document))
 
-    def mark(self, symbol: str, price: str, bid: str | None = None, ask: str | None = None) -> None:
-        ok(self.control("POST", "/sim/mark", _plain({"symbol": symbol, "price": price, "bid": bid, "ask": ask})))
+    def mark(
+        self, symbol: str, price: str, bid: str | None = None, ask: str | None = None, last: str | None = None
+    ) -> None:
+        document = {"symbol": symbol, "price": price, "bid": bid, "ask": ask, "last": last}
+        ok(self.control("POST", "/sim/mark", _plain(document)))
 
     def fill(self, order_id: int, quantity: str, price: str, *, maker: bool = True) -> None:
         ok(self.control("POST", "/sim/fill", {"orderId": order_id, "qty": quantity, "price": price, "maker": maker}))

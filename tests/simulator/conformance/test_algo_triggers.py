@@ -58,6 +58,27 @@ def test_it_fires_when_the_price_is_reached(
     assert (spawned["side"], spawned["positionSide"]) == (side, OPENED[side])
 
 
+@pytest.mark.parametrize("working_type", ["MARK_PRICE", "CONTRACT_PRICE"])
+@pytest.mark.parametrize("moved", ["MARK_PRICE", "CONTRACT_PRICE"])
+def test_it_looks_at_its_own_price_where_mark_and_last_part(sim: Sim, working_type: str, moved: str) -> None:
+    order = ok(place(sim, "BUY", "STOP_MARKET", "51000", workingType=working_type))
+    if moved == "MARK_PRICE":
+        sim.mark(BTC, "51000", bid="49999.9", ask="50000", last="50000")
+    else:
+        sim.mark(BTC, "50000", bid="49999.9", ask="50000", last="51000")
+    assert sim.get_algo(order["algoId"])["algoStatus"] == ("FINISHED" if working_type == moved else "NEW")
+
+
+@pytest.mark.parametrize(("policy", "status"), [("waits", "NEW"), ("expires", "EXPIRED")])
+def test_a_protected_order_does_not_fire_while_the_prices_part(sim: Sim, policy: str, status: str) -> None:
+    sim.reset(options={"price_protect": policy})
+    order = ok(place(sim, "BUY", "STOP_MARKET", "51000", workingType="CONTRACT_PRICE", priceProtect="TRUE"))
+    sim.mark(BTC, "50000", bid="49999.9", ask="50000", last="53000")
+    assert sim.get_algo(order["algoId"])["algoStatus"] == status
+    sim.mark(BTC, "51500", last="51500")
+    assert sim.get_algo(order["algoId"])["algoStatus"] == ("FINISHED" if policy == "waits" else status)
+
+
 @pytest.mark.parametrize(("side", "kind", "trigger", "waits", "fires"), FIRES)
 def test_it_is_refused_when_it_would_fire_at_once(
     sim: Sim, side: str, kind: str, trigger: str, waits: str, fires: str

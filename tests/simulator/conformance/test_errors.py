@@ -321,6 +321,27 @@ def test_requests_are_remembered_with_what_they_caused(sim: Sim) -> None:
     assert {event["e"] for event in noted["caused"]} == {"ORDER_TRADE_UPDATE", "TRADE_LITE", "ACCOUNT_UPDATE"}
 
 
+def test_each_request_is_given_what_it_caused_itself(virtual: Sim) -> None:
+    """What falls due by the clock or is done on the control side is nobody's request's, not the next one's."""
+    virtual.reset(options={"latency_ms": 100})
+    before = virtual.requests()["next"]
+    first = ok(virtual.order("BUY", "LONG", "0.010"))["orderId"]
+    virtual.advance(100)
+    second = ok(virtual.order("BUY", "LONG", "0.020", "49000"))["orderId"]
+    virtual.advance(100)
+    virtual.fill(second, "0.020", "49000")
+    ok(
+        virtual.wire.delete(
+            "/fapi/v1/order", symbol=BTC, orderId=ok(virtual.order("BUY", "LONG", "0.010", "48000"))["orderId"]
+        )
+    )
+    refused(virtual.order("BUY", "LONG", "0"), -4003)
+    noted = [one for one in virtual.requests(before)["requests"] if one["path"] == "/fapi/v1/order"]
+    caused = [[(event["o"]["x"], event["o"]["i"]) for event in one["caused"]] for one in noted]
+    assert caused[:2] == [[("NEW", first)], [("NEW", second)]]
+    assert [[kind for kind, _ in one] for one in caused[2:]] == [["NEW"], ["CANCELED"], []]
+
+
 def test_the_state_is_a_document(virtual: Sim) -> None:
     first = ok(virtual.wire.send("GET", "/sim/state"))
     assert isinstance(first, dict)
@@ -335,6 +356,7 @@ def test_the_state_is_a_document(virtual: Sim) -> None:
         ("/sim/mark", {"symbol": "NONEUSDT", "price": "5"}),
         ("/sim/fill", {"orderId": 987654321, "qty": "1", "price": "1", "maker": True}),
         ("/sim/funding", {"symbol": "NONEUSDT", "rate": "0.1"}),
+        ("/sim/mark", {"symbol": BTC, "price": "5", "last": "0"}),
         ("/sim/clock", {"advance_ms": -5}),
         ("/sim/faults", [{"match": {}, "effect": "explode"}]),
     ],

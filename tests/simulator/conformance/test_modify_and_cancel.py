@@ -34,6 +34,54 @@ def test_price_and_quantity_can_be_changed(sim: Sim) -> None:
     assert float(sim.get_order(order["orderId"])["price"]) == 48000
 
 
+def test_the_client_s_number_of_a_change_comes_back(sim: Sim) -> None:
+    order = resting(sim)
+    with sim.user_stream() as stream:
+        changed = ok(modify(sim, orderId=order["orderId"], modifyId=77))
+        plain = ok(modify(sim, orderId=order["orderId"], price="47000"))
+        same = ok(modify(sim, orderId=order["orderId"], price="46000", modifyId=77))
+        told = [event["o"] for event in stream.of("ORDER_TRADE_UPDATE")]
+    assert [changed["modifyId"], plain.get("modifyId"), same["modifyId"]] == [77, None, 77]
+    assert [(one["x"], one.get("M")) for one in told] == [("AMENDMENT", 77), ("AMENDMENT", None), ("AMENDMENT", 77)]
+
+
+def test_a_number_that_is_none_is_refused(sim: Sim) -> None:
+    order = resting(sim)
+    refused(modify(sim, orderId=order["orderId"], modifyId="seven"), -1100)
+    assert float(sim.get_order(order["orderId"])["price"]) == 49000
+
+
+def test_the_number_comes_back_from_a_batch_too(sim: Sim) -> None:
+    order = resting(sim)
+    (changed,) = ok(
+        sim.wire.put(
+            "/fapi/v1/batchOrders",
+            batchOrders=json.dumps(
+                [
+                    {
+                        "symbol": BTC,
+                        "side": "BUY",
+                        "orderId": order["orderId"],
+                        "quantity": "0.020",
+                        "price": "48000",
+                        "modifyId": 5,
+                    }
+                ]
+            ),
+        )
+    )
+    assert changed["modifyId"] == 5
+
+
+def test_an_order_can_be_modified_so_often(sim: Sim) -> None:
+    sim.reset(options={"max_modifications": 2})
+    order = resting(sim)
+    for price in ("48000", "48100"):
+        ok(modify(sim, orderId=order["orderId"], price=price))
+    refused(modify(sim, orderId=order["orderId"], price="48200"), -5026)
+    assert float(sim.get_order(order["orderId"])["price"]) == 48100
+
+
 def test_an_order_can_be_named_by_its_client_id(sim: Sim) -> None:
     order = resting(sim, newClientOrderId="kept")
     assert ok(modify(sim, origClientOrderId="kept"))["orderId"] == order["orderId"]

@@ -51,6 +51,61 @@ def test_the_next_funding_time_is_a_multiple_of_eight_hours(virtual: Sim) -> Non
     )
 
 
+HOUR_MS = 3_600_000
+INTERVALS = {BTC: 4, ETH: 1}
+
+
+def test_the_intervals_of_funding_differ_by_symbol(virtual: Sim) -> None:
+    virtual.reset(fundingIntervalHours=INTERVALS)
+    rows = ok(virtual.wire.public("/fapi/v1/fundingInfo"))
+    for row in rows:
+        shape(
+            row,
+            {
+                "symbol": is_text,
+                "fundingIntervalHours": is_integer,
+                **dict.fromkeys(("adjustedFundingRateCap", "adjustedFundingRateFloor"), is_decimal),
+            },
+            {"disclaimer": lambda value: isinstance(value, bool)},
+        )
+    assert {row["symbol"]: row["fundingIntervalHours"] for row in rows} == INTERVALS
+    for symbol, hours in INTERVALS.items():
+        due = (virtual.now_ms // (hours * HOUR_MS) + 1) * hours * HOUR_MS
+        assert ok(virtual.wire.public("/fapi/v1/premiumIndex", symbol=symbol))["nextFundingTime"] == due
+
+
+def test_funding_is_settled_at_the_symbol_s_interval(virtual: Sim) -> None:
+    legs = [
+        {"symbol": symbol, "positionSide": "LONG", "qty": "1", "entryPrice": price}
+        for symbol, price in ((BTC, "50000"), (ETH, "3000"))
+    ]
+    virtual.reset(fundingIntervalHours=INTERVALS, positions=legs)
+    began = virtual.now_ms
+    virtual.advance(8 * HOUR_MS)
+    for symbol, hours in INTERVALS.items():
+        step = hours * HOUR_MS
+        due = list(range((began // step + 1) * step, began + 8 * HOUR_MS + 1, step))
+        rows = ok(virtual.wire.public("/fapi/v1/fundingRate", symbol=symbol))
+        assert [row["fundingTime"] for row in rows] == due
+        paid = virtual.income(symbol=symbol, incomeType="FUNDING_FEE")
+        assert [row["time"] for row in paid] == due
+        following = ok(virtual.wire.public("/fapi/v1/premiumIndex", symbol=symbol))["nextFundingTime"]
+        assert following == due[-1] + step
+
+
+@pytest.mark.parametrize("intervals", [{BTC: 3}, {"NONEUSDT": 4}])
+def test_other_intervals_are_refused(sim: Sim, intervals: dict[str, int]) -> None:
+    assert sim.try_reset(fundingIntervalHours=intervals).status == 422
+
+
+def test_mark_price_and_last_price_part(sim: Sim) -> None:
+    sim.mark(BTC, "50000", last="50400")
+    assert number(ok(sim.wire.public("/fapi/v1/premiumIndex", symbol=BTC))["markPrice"]) == 50000
+    assert number(ok(sim.wire.public("/fapi/v2/ticker/price", symbol=BTC))["price"]) == 50400
+    sim.mark(BTC, "50100")
+    assert number(ok(sim.wire.public("/fapi/v2/ticker/price", symbol=BTC))["price"]) == 50100
+
+
 def test_funding_rates_are_ascending(sim: Sim) -> None:
     for rate in ("0.0001", "-0.0375", "0.0002"):
         sim.funding(BTC, rate)

@@ -28,17 +28,21 @@ steps = st.one_of(
     st.tuples(st.just("mark"), prices),
     st.tuples(st.just("wait"), st.integers(1, 4 * 3_600_000)),
     st.tuples(st.just("funding"), st.sampled_from(["0.001", "-0.001"])),
+    st.tuples(st.just("deleverage"), legs, st.integers(1, 4), prices),
+    st.tuples(st.just("settle"), prices, st.sampled_from(["SETTLING", "CLOSE"])),
 )
 setups = st.fixed_dictionaries(
     {
         "marginType": st.sampled_from([{}, {BTC: "ISOLATED"}]),
         "wallet": st.sampled_from([3_000, 100_000]),
+        "fundingIntervalHours": st.sampled_from([{}, {BTC: 1}]),
         "options": st.fixed_dictionaries(
             {
                 "depth": st.sampled_from([None, "0.050"]),
                 "levels": st.sampled_from([2, 20]),
                 "latency_ms": st.sampled_from([0, 5]),
                 "closing_overflow": st.sampled_from(["reject", "cut"]),
+                "forced_messages": st.sampled_from(["captured", "announced"]),
             }
         ),
     }
@@ -97,6 +101,15 @@ def do(driver: Driver, what: str, *values: Any) -> None:
             driver.advance(milliseconds)
         case "funding", rate:
             driver.exchange.settle_funding(BTC, Decimal(rate))
+        case "deleverage", leg, parts, price:
+            held = abs(driver.amount(leg))
+            if held:
+                part = held if parts == 1 else (held / parts).quantize(Decimal("0.001"), "ROUND_UP")
+                driver.exchange.deleverage(BTC, leg, part, price)
+        case "settle", price, status:
+            driver.exchange.settle_symbol(BTC, price, status)
+            assert not driver.amount("LONG")
+            assert not driver.amount("SHORT")
 
 
 def check_invariants(driver: Driver) -> None:

@@ -22,7 +22,9 @@ def test_every_field_is_named(name: str) -> None:
     assert f"`{name}`" in PAGE or f'"{name}"' in PAGE
 
 
-@pytest.mark.parametrize("path", ["reset", "mark", "fill", "funding", "clock", "faults", "requests", "state"])
+@pytest.mark.parametrize(
+    "path", ["reset", "mark", "fill", "funding", "adl", "settle", "clock", "faults", "requests", "state"]
+)
 def test_every_control_path_is_named(path: str) -> None:
     assert f"/sim/{path}" in PAGE
 
