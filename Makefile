@@ -2,6 +2,7 @@ PYTHON ?= python3
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
 MUTANTS_ARGS ?=
+CAMPAIGN_ARGS ?=
 # Names packages to move: make lock UPGRADE="--upgrade-package ruff"; everything: make lock UPGRADE=--upgrade
 UPGRADE ?=
 
@@ -16,7 +17,7 @@ COMPILE := .lock-venv/bin/uv pip compile --quiet --universal --python-version 3.
 export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run run-sim test lint format bench mutants schemas lock clean
+.PHONY: help setup run run-sim test lint format bench mutants campaign schemas lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +65,9 @@ bench: setup ## measure; BENCH_ARGS goes to the benchmark runner
 
 mutants: setup ## take safeties out of a copy, one at a time: tests must notice each; MUTANTS_ARGS names some
 	@$(BIN)/python -m tests.mutants $(MUTANTS_ARGS)
+
+campaign: setup ## random order flow, books against account after every step; CAMPAIGN_ARGS such as --examples 100
+	@$(BIN)/python -m tests.campaigns $(CAMPAIGN_ARGS)
 
 schemas: setup ## export the JSON Schemas of the contracts to docs/schemas
 	@$(BIN)/python -m contracts.export docs/schemas

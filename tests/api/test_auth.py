@@ -6,6 +6,7 @@ from tests.api.parts import KEYS, Served, bearer, serving, signal
 
 ROUTES = {
     ("GET", "/api/metrics"): "READER_API_KEY",
+    ("GET", "/api/v1/config/settings"): "READER_API_KEY",
     ("GET", "/positions"): "READER_API_KEY",
     ("GET", "/positions/BTCUSDT"): "READER_API_KEY",
     ("GET", "/strategy-positions"): "READER_API_KEY",
@@ -13,8 +14,12 @@ ROUTES = {
     ("GET", "/orders"): "READER_API_KEY",
     ("GET", "/orders/x"): "READER_API_KEY",
     ("GET", "/fills"): "READER_API_KEY",
+    ("GET", "/funding-payments"): "READER_API_KEY",
     ("GET", "/decisions"): "READER_API_KEY",
     ("GET", "/decisions/x"): "READER_API_KEY",
+    ("GET", "/alerts"): "READER_API_KEY",
+    ("GET", "/differences"): "READER_API_KEY",
+    ("GET", "/symbol-halts"): "READER_API_KEY",
     ("GET", "/account"): "READER_API_KEY",
     ("GET", "/positions/protection"): "READER_API_KEY",
     ("GET", "/reconciliation"): "READER_API_KEY",

@@ -1,19 +1,21 @@
 """The campaign: one exchange and one event loop, and example after example that hypothesis makes up."""
 
 import asyncio
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
-from typing import cast
+from typing import Final, cast
 
 import structlog
-from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import HealthCheck, given, seed, settings
+from structlog.typing import EventDict, WrappedLogger
 
 from tests.campaigns.exchange import exchange
 from tests.campaigns.play import Player
 from tests.campaigns.steps import Example, examples
 from tests.campaigns.warp import WarpClock, WarpLoop, machine_time
 
+_LINES: Final = 60
 Progress = Callable[[Counter[str]], None]
 
 
@@ -26,17 +28,21 @@ class Campaign:
         What was done so far, and what came of it.
     """
 
-    def __init__(self, runner: asyncio.Runner, loop: WarpLoop, stack: AsyncExitStack) -> None:
+    def __init__(self, runner: asyncio.Runner, stack: AsyncExitStack, log: deque[str]) -> None:
         self._runner = runner
-        self._loop = loop
-        self._exchange = runner.run(stack.enter_async_context(exchange(WarpClock(loop))))
+        self._loop = cast("WarpLoop", runner.get_loop())
+        self._log = log
+        self._exchange = runner.run(stack.enter_async_context(exchange(WarpClock(self._loop))))
         self.done: Counter[str] = Counter()
 
-    def play(self, example: Example) -> None:
+    def play(self, example: Example) -> Player:
         """Play an example from a fresh exchange and an empty journal."""
-        self._runner.run(Player(self._loop, self._exchange, example, self.done).play())
+        self._log.clear()
+        player = Player(self._loop, self._exchange, example, self.done, self._log)
+        self._runner.run(player.play())
+        return player
 
-    def run(self, count: int, steps: int, number: int | None, progress: Progress = lambda done: None) -> None:
+    def run(self, count: int, steps: int, number: int | None = None, progress: Progress = lambda done: None) -> None:
         """Play so many examples of so many steps each.
 
         Parameters
@@ -47,15 +53,8 @@ class Campaign:
             Told after each example.
         """
 
-        @settings(
-            max_examples=count,
-            deadline=None,
-            database=None,
-            print_blob=True,
-            report_multiple_bugs=False,
-            suppress_health_check=list(HealthCheck),
-            phases=(Phase.generate, Phase.shrink),
-        )
+        # A step that is slow under load is no fault, and examples are large by intention.
+        @settings(settings(), max_examples=count, deadline=None, suppress_health_check=list(HealthCheck))
         @given(example=examples(steps))
         def equal_after_every_step(example: Example) -> None:
             self.play(example)
@@ -69,11 +68,30 @@ class Campaign:
 @contextmanager
 def campaign() -> Iterator[Campaign]:
     """Start an exchange on a loop of its own."""
-    with asyncio.Runner(loop_factory=WarpLoop) as runner, structlog.testing.capture_logs():
-        loop = cast("WarpLoop", runner.get_loop())
-        with machine_time(loop):
-            stack = AsyncExitStack()
-            try:
-                yield Campaign(runner, loop, stack)
-            finally:
-                runner.run(stack.aclose())
+    log: deque[str] = deque(maxlen=_LINES)
+    with (
+        _logging_to(log),
+        asyncio.Runner(loop_factory=WarpLoop) as runner,
+        machine_time(cast("WarpLoop", runner.get_loop())),
+    ):
+        stack = AsyncExitStack()
+        try:
+            yield Campaign(runner, stack, log)
+        finally:
+            runner.run(stack.aclose())
+
+
+@contextmanager
+def _logging_to(log: deque[str]) -> Iterator[None]:
+    """Keep what the engine logs for whoever looks for a cause: printed, it would be most of the output."""
+
+    def keep(_: WrappedLogger, level: str, event: EventDict) -> EventDict:
+        log.append(f"{level} {event}")
+        raise structlog.DropEvent
+
+    former = structlog.get_config()
+    structlog.configure(processors=[keep])
+    try:
+        yield
+    finally:
+        structlog.configure(**former)

@@ -91,8 +91,9 @@ def _totals(states: Sequence[ShardState], ledger: Ledger, account: Account) -> I
         legs = [leg for leg in state.legs.values() if leg.symbol == symbol]
         invested = sum((leg.side.sign * leg.books.cost for leg in legs), ZERO)
         shares = sum((leg.side.sign * p.books.cost for leg in legs for p in leg.strategies.values()), ZERO)
-        if realized - invested != state.totals.realized - shares:
-            yield f"{symbol}: the strategies' books add up to {state.totals.realized - shares}, not {realized - invested}"
+        of_legs, of_strategies = realized - invested, state.totals.realized - shares
+        if of_legs != of_strategies:
+            yield f"{symbol}: the strategies' books add up to {of_strategies}, the legs' to {of_legs}"
         wallet += realized - state.totals.fees + state.totals.funding
         room += bound
     if abs(wallet - account.wallet) > room:
@@ -145,9 +146,7 @@ def _unprotected(state: ShardState, account: Account) -> Iterator[str]:
                 yield from _leg_order(state, position, account, OrderPurpose.TAKE_PROFIT)
 
 
-def _leg_order(
-    state: ShardState, position: StrategyPosition, account: Account, purpose: OrderPurpose
-) -> Iterator[str]:
+def _leg_order(state: ShardState, position: StrategyPosition, account: Account, purpose: OrderPurpose) -> Iterator[str]:
     name = position.stop_order_id if purpose is OrderPurpose.STOP_LOSS else position.target_order_id
     row = account.conditional.get(name or "")
     wanted = state.instruments[position.symbol].floor_quantity(position.closable)

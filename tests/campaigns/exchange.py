@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import hmac
 import json
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -62,6 +63,8 @@ class Exchange:
         self.server = server
         self._http = http
         self._clock = clock
+        self._trades: dict[tuple[str, str], Row] = {}
+        self._income: dict[tuple[str, int], Row] = {}
 
     async def control(self, path: str, document: Any) -> Any:
         """Use the control side; what it refuses is a mistake of the campaign."""
@@ -75,9 +78,16 @@ class Exchange:
         async with self._http.delete(f"{self.server.url}/sim/faults") as response:
             assert response.status == 200, await response.text()
 
+    async def met(self) -> Counter[str]:
+        """What went wrong with requests since the reset, and how often."""
+        async with self._http.get(f"{self.server.url}/sim/requests?since=0") as response:
+            log = await response.json()
+        return Counter(f"request met {fault}" for row in log["requests"] for fault in row["faults"])
+
     async def reset(self, **options: Any) -> None:
         """Begin anew: one account, hedge mode, prices at their centre."""
         marks = {symbol: str(price) for symbol, price in CENTRE.items()}
+        self._trades, self._income = {}, {}
         document = {"wallet": str(WALLET), "marks": marks, "options": UNLIMITED | options}
         await self.control("reset", document)
 
@@ -99,13 +109,12 @@ class Exchange:
 
     async def account(self) -> Account:
         """Read the account; nothing may be under way."""
-        positions, resting, conditional, income, balances, *trades = await asyncio.gather(
+        await asyncio.gather(self._read_income(), *map(self._read_trades, SYMBOLS))
+        positions, resting, conditional, balances = await asyncio.gather(
             self.rows("/fapi/v2/positionRisk"),
             self.rows("/fapi/v1/openOrders"),
             self.rows("/fapi/v1/openAlgoOrders"),
-            self.rows("/fapi/v1/income", limit=_MOST_ROWS),
             self.rows("/fapi/v3/balance"),
-            *[self.rows("/fapi/v1/userTrades", symbol=symbol, limit=_MOST_ROWS) for symbol in SYMBOLS],
         )
         return Account(
             legs={
@@ -116,12 +125,24 @@ class Exchange:
                 for row in positions
                 if Decimal(row["positionAmt"])
             },
-            trades={(row["symbol"], str(row["id"])): row for of_symbol in trades for row in of_symbol},
-            income=income,
+            trades=dict(self._trades),
+            income=list(self._income.values()),
             resting=_by_name(resting, "clientOrderId"),
             conditional=_by_name(conditional, "clientAlgoId"),
             wallet=next(Decimal(row["balance"]) for row in balances if row["asset"] == "USDT"),
         )
+
+    async def _read_trades(self, symbol: str) -> None:
+        """Read on after the last trade that is known: past ones do not change."""
+        last = max((int(trade_id) for of_symbol, trade_id in self._trades if of_symbol == symbol), default=0)
+        for row in await self.rows("/fapi/v1/userTrades", symbol=symbol, fromId=last + 1, limit=_MOST_ROWS):
+            self._trades[row["symbol"], str(row["id"])] = row
+
+    async def _read_income(self) -> None:
+        last_ms = max((row["time"] for row in self._income.values()), default=0)
+        since = {"startTime": last_ms} if last_ms else {}
+        for row in await self.rows("/fapi/v1/income", limit=_MOST_ROWS, **since):
+            self._income[row["incomeType"], row["tranId"]] = row
 
 
 def _by_name(rows: Rows, name: str) -> dict[str, Row]:

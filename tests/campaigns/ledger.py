@@ -56,8 +56,12 @@ class Ledger:
             self._orders.add(event.order.client_order_id)
         elif isinstance(event, ev.SignalDecided):
             self._decision(event)
-        elif isinstance(event, ev.DifferenceFound) and event.kind not in HARMLESS:
-            self.faults.append(f"difference {event.kind} {event.action}: {event.text}")
+        elif isinstance(event, ev.DifferenceFound):
+            self.events[f"difference {event.kind} {event.action}"] += 1
+            if event.kind not in HARMLESS:
+                self.faults.append(f"difference {event.kind} {event.action}: {event.text}")
+        elif isinstance(event, ev.AlertRaised):
+            self.events[f"alert {event.name}"] += 1
 
     def _decision(self, event: ev.SignalDecided) -> None:
         if event.outcome is Outcome.DUPLICATE:

@@ -2,24 +2,25 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from decimal import ROUND_DOWN, Decimal, localcontext
 from typing import Any, Final
 
 from contracts.enums import Outcome
-from contracts.signal import Signal
+from contracts.signal import EXTERNAL, Signal
 from contracts.subjects import shard_of
 from shared.errors import OutcomeUnknown, RetrySafe
 from shared.settings import Settings
 from tests.campaigns import steps as do
 from tests.campaigns.equality import differences, unrest
-from tests.campaigns.exchange import CENTRE, KEY, SECRET, SYMBOLS, Exchange
+from tests.campaigns.exchange import CENTRE, KEY, SECRET, SYMBOLS, Account, Exchange
 from tests.campaigns.ledger import Ledger
 from tests.campaigns.warp import WarpClock, WarpLoop
 from tests.domain.invariants import check
 from tradeengine.domain.events import SignalDecided
 from tradeengine.domain.money import MONEY
+from tradeengine.domain.state import ShardState
 from tradeengine.journal.memory import MemoryJournal
 from tradeengine.runtime.committer import Committer
 from tradeengine.runtime.engine import Engine
@@ -35,6 +36,9 @@ _PAUSE_S: Final = 0.1
 _ATTEMPTS: Final = 50
 
 
+Compared = tuple[list[ShardState], Ledger, Account]
+
+
 class Unequal(AssertionError):
     """Books and account did not become equal; the text says in what they differ."""
 
@@ -46,10 +50,15 @@ class Player:
     ----------
     done
         Counts what was done, and what came of it, over all examples.
+    log
+        What the engine logged last, for people who look for a cause.
     """
 
-    def __init__(self, loop: WarpLoop, exchange: Exchange, example: do.Example, done: Counter[str]) -> None:
+    def __init__(
+        self, loop: WarpLoop, exchange: Exchange, example: do.Example, done: Counter[str], log: Iterable[str] = ()
+    ) -> None:
         self._loop = loop
+        self._log = log
         self._clock = WarpClock(loop)
         self._exchange = exchange
         self._example = example
@@ -59,6 +68,8 @@ class Player:
         self._signals: list[Signal] = []
         self._engine: Engine | None = None
         self._venue: BinanceVenue | None = None
+        self.compared: Compared | None = None
+        """What was held against each other last."""
         self._do: dict[type, Callable[[Any], Awaitable[None]]] = {
             do.Look: self._look,
             do.Enter: self._send,
@@ -83,6 +94,8 @@ class Player:
         Unequal
             If they do not become equal.
         """
+        self._loop.begin()
+        await self._loop.idle()
         await self._exchange.reset(**self._example.options)
         try:
             await self._start()
@@ -91,10 +104,12 @@ class Player:
                 await self._do[type(step)](step)
                 await self._settle(f"step {number}, {step}")
                 self._done["steps"] += 1
+                self._done[f"step {type(step).__name__}"] += 1
         finally:
             await self._stop()
             self._done["fills"] += len(self._ledger.fills)
-            self._done.update({name: count for name, count in self._ledger.events.items()})
+            self._done.update(self._ledger.events)
+            self._done.update(await self._exchange.met())
         self._done["examples"] += 1
 
     # ------------------------------------------------------------ the engine
@@ -141,11 +156,14 @@ class Player:
 
     async def _settle(self, after: str) -> None:
         """Wait until nothing is under way and all is equal."""
-        deadline = self._loop.time() + PATIENCE_S
+        began = self._loop.time()
+        deadline = began + PATIENCE_S
         while True:
             await self._loop.idle()
             wrong = self._unrest() or await self._differences()
             if not wrong:
+                took = self._loop.time() - began
+                self._done[f"settled within {next(s for s in (0.1, 1, 5, 15, 30, 90, 1000) if took <= s)} s"] += 1
                 return
             if self._loop.time() > deadline:
                 raise Unequal("\n  ".join([f"after {after}:", *wrong, *self._state_of_things()]))
@@ -169,17 +187,18 @@ class Player:
         account = await self._exchange.account()
         await self._ledger.update()
         if self._ledger.faults:
-            raise Unequal("\n  ".join(["the journal:", *self._ledger.faults]))
+            raise Unequal("\n  ".join(["the journal:", *self._ledger.faults, *self._state_of_things()]))
         with localcontext(MONEY):
             for state in engine.states:
                 check(state)
-        return differences(engine.states, self._ledger, account)
+        self.compared = engine.states, self._ledger, account
+        return differences(*self.compared)
 
     def _state_of_things(self) -> list[str]:
         engine, _ = self._running()
         orders = [str(live) for state in engine.states for live in state.orders.values()]
         legs = [str(leg) for state in engine.states for leg in state.legs.values()]
-        return ["--- orders", *orders, "--- legs", *legs]
+        return ["--- orders", *orders, "--- legs", *legs, "--- log", *self._log]
 
     def _running(self) -> tuple[Engine, BinanceVenue]:
         assert self._engine is not None
@@ -202,14 +221,15 @@ class Player:
         await self._decide(await self._signal(step))
 
     async def _signal(self, step: do.Enter | do.Close) -> Signal:
+        strategy, symbol = self._holder(step.choice) if isinstance(step, do.Close) else (step.strategy, step.symbol)
         document: dict[str, Any] = {
-            "strategy_id": step.strategy,
+            "strategy_id": strategy,
             "signal_id": f"s{len(self._signals)}",
-            "symbol": step.symbol,
+            "symbol": symbol,
             "confidence": "0.9",
             "timestamp": self._clock.now_ms(),
         }
-        lot = do.LOT[step.symbol]
+        lot = do.LOT[symbol]
         if isinstance(step, do.Close):
             document |= {"action": "close", "position_side": step.side}
             document |= {"quantity": str(step.lots * lot)} if step.lots else {}
@@ -220,6 +240,13 @@ class Player:
         signal = Signal.from_document(document)
         self._signals.append(signal)
         return signal
+
+    def _holder(self, choice: int) -> tuple[str, str]:
+        """A strategy that holds something, and what of."""
+        engine, _venue = self._running()
+        held = [p for state in engine.states for leg in state.legs.values() for p in leg.strategies.values()]
+        holders = [(p.strategy_id, p.symbol) for p in held if p.strategy_id != EXTERNAL]
+        return holders[choice % len(holders)] if holders else (do.STRATEGIES[0], SYMBOLS[0])
 
     async def _price(self, step: do.Enter) -> Decimal:
         """A price beside the mark."""
@@ -240,7 +267,9 @@ class Player:
 
     async def _mark(self, step: do.Mark) -> None:
         centre = CENTRE[step.symbol]
-        await self._exchange.control("mark", {"symbol": step.symbol, "price": str(centre + centre * step.offset / 10_000)})
+        await self._exchange.control(
+            "mark", {"symbol": step.symbol, "price": str(centre + centre * step.offset / 10_000)}
+        )
 
     async def _fill(self, step: do.Fill) -> None:
         account = await self._exchange.account()

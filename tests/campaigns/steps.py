@@ -4,9 +4,9 @@ A step names no order and no trade: numbers choose among what there is when it c
 same however the one before was shortened.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from hypothesis import strategies as st
 
@@ -49,7 +49,7 @@ OPTIONS: tuple[dict[str, Any], ...] = (
     {"events_before_answer": True},
     {"event_order": ["ACCOUNT_UPDATE", "ORDER_TRADE_UPDATE", "TRADE_LITE"]},
     {"spawned_client_id": "generated"},
-    {"depth": "0.002", "levels": 200},
+    {"depth": "0.004", "levels": 200},
 )
 """What the exchange's documents leave open, and books so thin that orders fill in parts."""
 
@@ -74,10 +74,9 @@ class Enter:
 
 @dataclass(frozen=True)
 class Close:
-    """A strategy closes what it holds, or some lots of it."""
+    """A strategy closes what it holds, or some lots of it; it may hold nothing."""
 
-    strategy: str
-    symbol: str
+    choice: int
     side: PositionSide | None
     lots: int | None
 
@@ -166,9 +165,7 @@ class Restart:
     turns: int
 
 
-Step = (
-    Look | Enter | Close | Repeat | AtOnce | Mark | Fill | ByHand | CancelByHand | Funding | Wait | Trouble | Restart
-)
+Step = Look | Enter | Close | Repeat | AtOnce | Mark | Fill | ByHand | CancelByHand | Funding | Wait | Trouble | Restart
 
 
 @dataclass(frozen=True)
@@ -180,7 +177,8 @@ class Example:
     steps: list[Step]
 
 
-_ORDER, _ALGO = "/fapi/v1/order", "/fapi/v1/algoOrder"
+_ORDERS: Final = "/fapi/v1/*rder"
+"""Orders, conditional or not."""
 
 
 def _lost(method: str, path: str, name: str, effect: Any, when: str) -> Trouble:
@@ -196,12 +194,20 @@ def _event(effect: Any, times: int = 1, **match: str) -> Trouble:
 TROUBLES: tuple[Trouble, ...] = (
     *[
         _lost(method, path, name, effect, when)
-        for method, path in (("POST", _ORDER), ("POST", _ALGO), ("DELETE", _ORDER), ("DELETE", _ALGO), ("GET", "*"))
+        for method, path in (("POST", _ORDERS), ("DELETE", _ORDERS), ("GET", "*"))
         for name, effect, when in (
             ("cut", "drop_connection", "before"),
             ("cut", "drop_connection", "after"),
-            ("-1007", {"status": 408, "code": -1007, "msg": "Timeout waiting for response from backend server."}, "before"),
-            ("-1007", {"status": 408, "code": -1007, "msg": "Timeout waiting for response from backend server."}, "after"),
+            (
+                "-1007",
+                {"status": 408, "code": -1007, "msg": "Timeout waiting for response from backend server."},
+                "before",
+            ),
+            (
+                "-1007",
+                {"status": 408, "code": -1007, "msg": "Timeout waiting for response from backend server."},
+                "after",
+            ),
             ("503", {"status": 503, "code": -1000, "msg": "Unknown error, please check your request."}, "before"),
             ("503", {"status": 503, "code": -1000, "msg": "Unknown error, please check your request."}, "after"),
             ("-1008", {"status": 503, "code": -1008, "msg": "Request throttled by system-level protection."}, "before"),
@@ -245,31 +251,39 @@ _enter = st.builds(
 )
 _close = st.builds(
     Close,
-    strategy=_a_strategy,
-    symbol=_a_symbol,
-    side=st.sampled_from((None, *PositionSide)),
+    choice=_a_choice,
+    side=st.sampled_from((None, None, *PositionSide)),
     lots=st.one_of(st.none(), st.integers(1, 9)),
 )
 _signal = st.one_of(_enter, _enter, _close)
 _mark = st.builds(Mark, symbol=_a_symbol, offset=st.one_of(st.integers(-80, 80), st.integers(-400, 400)))
-_step = st.one_of(
-    st.just(Look()),
-    _enter,
-    _enter,
-    _close,
-    _mark,
-    _mark,
-    st.builds(Fill, choice=_a_choice, quarters=st.integers(1, 4)),
-    st.builds(ByHand, symbol=_a_symbol, side=_a_side, opening=st.booleans(), lots=st.integers(1, 9)),
-    st.builds(CancelByHand, choice=_a_choice),
-    st.builds(Funding, symbol=_a_symbol, rate=st.sampled_from(("0.0001", "-0.000375", "0.00003333"))),
-    st.builds(Repeat, choice=_a_choice),
-    st.builds(AtOnce, signals=st.lists(_signal, min_size=2, max_size=4).map(tuple)),
-    st.sampled_from(TROUBLES),
-    st.sampled_from(TROUBLES),
-    st.builds(Wait, seconds=st.sampled_from((0.2, 1.1, 6.0, 35.0))),
-    st.builds(Restart, signal=st.one_of(st.none(), _signal), turns=st.integers(0, 60)),
+_WEIGHTS: tuple[tuple[int, st.SearchStrategy[Step]], ...] = (
+    (1, st.just(Look())),
+    (4, _enter),
+    (2, st.builds(AtOnce, signals=st.lists(_signal, min_size=2, max_size=4).map(tuple))),
+    (2, _close),
+    (3, _mark),
+    (2, st.builds(Fill, choice=_a_choice, quarters=st.integers(1, 4))),
+    (1, st.builds(ByHand, symbol=_a_symbol, side=_a_side, opening=st.booleans(), lots=st.integers(1, 9))),
+    (1, st.builds(CancelByHand, choice=_a_choice)),
+    (1, st.builds(Funding, symbol=_a_symbol, rate=st.sampled_from(("0.0001", "-0.000375", "0.00003333")))),
+    (1, st.builds(Repeat, choice=_a_choice)),
+    (4, st.sampled_from(TROUBLES)),
+    (1, st.builds(Wait, seconds=st.sampled_from((0.2, 1.1, 6.0, 35.0)))),
+    (2, st.builds(Restart, signal=st.one_of(st.none(), _signal), turns=st.integers(0, 60))),
 )
+_KINDS = tuple(number for number, (weight, _) in enumerate(_WEIGHTS) for _ in range(weight))
+
+
+@st.composite
+def _step(draw: st.DrawFn) -> Step:
+    return draw(_WEIGHTS[_KINDS[draw(st.integers(0, 32 * len(_KINDS) - 1)) % len(_KINDS)]][1])
+
+
+@st.composite
+def _first(draw: st.DrawFn) -> Enter:
+    """Something is held from the start on: with nothing held little can happen."""
+    return replace(draw(_enter), entry={}, lots=draw(st.integers(3, 9)))
 
 
 def examples(steps: int) -> st.SearchStrategy[Example]:
@@ -278,5 +292,8 @@ def examples(steps: int) -> st.SearchStrategy[Example]:
         Example,
         config=st.sampled_from(CONFIGS),
         options=st.sampled_from(OPTIONS),
-        steps=st.lists(_step, min_size=steps, max_size=steps),
+        steps=st.tuples(
+            st.builds(AtOnce, signals=st.lists(_first(), min_size=1, max_size=5).map(tuple)),
+            st.lists(_step(), min_size=steps - 1, max_size=steps - 1),
+        ).map(lambda drawn: [drawn[0], *drawn[1]]),
     )

@@ -5,8 +5,8 @@ and "nothing is under way" is something that can be waited for.
 """
 
 import asyncio
+import os
 import selectors
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -19,11 +19,9 @@ START_S: Final = 1_767_225_600.0
 """Where wall-clock time starts: 2026-01-01 00:00 UTC."""
 _TURN_S: Final = 0.000_05
 """What a turn of the loop takes that moved any byte: things happen one after the other, as on a network."""
-_GRACE_S: Final = 0.000_05
-"""Real time in which the kernel may still be handing over what was sent."""
 
 
-class _WarpSelector(selectors.DefaultSelector):  # type: ignore[misc,valid-type] # which class it is depends on the system
+class _WarpSelector(selectors.DefaultSelector):
     """Tells what is ready; where nothing is and nobody has work, it moves the loop's time instead of waiting."""
 
     def __init__(self) -> None:
@@ -38,7 +36,8 @@ class _WarpSelector(selectors.DefaultSelector):  # type: ignore[misc,valid-type]
             return ready
         if timeout is not None and timeout <= 0:
             return ready
-        time.sleep(_GRACE_S)
+        # The kernel may still be handing over what was sent.
+        os.sched_yield()
         ready = super().select(0)
         if ready:
             self.now_s += _TURN_S
@@ -62,6 +61,10 @@ class WarpLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         """Seconds that have passed for everybody on the loop."""
         return self._warp.now_s
+
+    def begin(self) -> None:
+        """Let time move on to the next full minute: what begins then happens as it would after any other."""
+        self._warp.now_s = (self._warp.now_s // 60 + 1) * 60
 
     async def idle(self) -> None:
         """Wait, without time passing for its sake, until no callback is ready and no byte is on its way."""

@@ -209,7 +209,7 @@ def test_a_row_of_one_leg_falls_to_that_leg_though_it_does_not_name_it(amounts: 
     for number, amount in enumerate(amounts):
         settled(world, amount=amount, id=str(number))
     paid, received = sorted(map(Decimal, amounts))
-    assert (world.position("A").books.funding, world.position("B").books.funding) == (paid, received)
+    assert (world.position("A").books.funding, world.position("B", SHORT).books.funding) == (paid, received)
 
 
 def test_nearly_equal_legs_are_told_apart() -> None:
@@ -218,7 +218,7 @@ def test_nearly_equal_legs_are_told_apart() -> None:
     world.trade("sell", "B", "100", "1")
     settled(world, amount="0.1", id="1")
     settled(world, amount="-0.1000001", id="2")
-    assert (world.position("A").books.funding, world.position("B").books.funding) == (
+    assert (world.position("A").books.funding, world.position("B", SHORT).books.funding) == (
         Decimal("-0.1000001"),
         Decimal("0.1"),
     )

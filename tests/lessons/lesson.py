@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.simulator.conformance.symbols import symbol as listed
-from tests.support.cycles import ROOMY
 from tests.support.process import signal_document
 from tests.support.protecting import ALGO_ORDER, OPEN_ALGO_ORDERS
-from tests.support.rig import Rig, rig
+from tests.support.rig import ROOMY, Rig, rig
 from tests.venue.binance.liar import Lie
 
 _PRICES = {"PRICE_FILTER": {"minPrice": "0.1", "maxPrice": "100000", "tickSize": "0.1"}}

@@ -9,14 +9,13 @@ import pytest
 import pytest_asyncio
 
 from tests.lessons.lesson import Lesson, begin, school
-from tests.support.cycles import ROOMY
 from tests.support.protecting import (
     ALGO_ORDER,
+    ORDER,
     REFUSED,
     STOP,
     TARGET,
     UNAVAILABLE,
-    alerts,
     cancel_by_hand,
     of,
     one,
@@ -34,7 +33,7 @@ MARK = Decimal(100)
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def made(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Rig]:
-    setup = {"options": ROOMY | {"gte_required": True}}
+    setup = {"options": {"gte_required": True}}
     async with school(tmp_path_factory.mktemp("pairs"), SYMBOLS, setup=setup) as one_rig:
         yield one_rig
 
@@ -70,7 +69,7 @@ async def test_i03_a_stop_is_taken_at_the_first_try(made: Rig) -> None:
 async def test_i08_a_refused_target_leaves_the_stop_and_is_tried_again(made: Rig) -> None:
     """The stop rests from its first moment on; the target comes later; the position is never naked."""
     lesson = await begin(made, "I08USDT")
-    place = {"method": "POST", "path": ALGO_ORDER}
+    place: dict[str, Any] = {"method": "POST", "path": ALGO_ORDER}
     await made.exchange.fault(REFUSED, **place, params={"type": TARGET, "symbol": lesson.symbol})
     await lesson.accepted(quantity="1")
     (stop,) = await lesson.until_stops(1)
@@ -85,7 +84,7 @@ async def test_i08_a_refused_target_leaves_the_stop_and_is_tried_again(made: Rig
 async def test_i09_after_a_refused_leg_a_close_leaves_no_order(made: Rig) -> None:
     """The target is refused, then the position closes: nothing rests on symbol and side."""
     lesson = await begin(made, "I09USDT")
-    place = {"method": "POST", "path": ALGO_ORDER}
+    place: dict[str, Any] = {"method": "POST", "path": ALGO_ORDER}
     await made.exchange.fault(REFUSED, times=None, **place, params={"type": TARGET, "symbol": lesson.symbol})
     await lesson.accepted(quantity="1")
     await lesson.until_stops(1)
@@ -109,7 +108,7 @@ async def test_i20_the_stop_s_distance_is_measured_from_the_fill(made: Rig) -> N
 async def test_i23_a_price_beyond_the_target_takes_the_profit(made: Rig) -> None:
     """The market passes the target before it rests: the profit is taken at market, and booked as that."""
     lesson = await begin(made, "I23USDT")
-    place = {"method": "POST", "path": ALGO_ORDER}
+    place: dict[str, Any] = {"method": "POST", "path": ALGO_ORDER}
     await made.exchange.fault({"delay_ms": 400}, **place, params={"type": TARGET, "symbol": lesson.symbol})
     await lesson.accepted(quantity="1")
     await lesson.until_held(1)
@@ -175,8 +174,9 @@ async def test_i27_stops_are_sized_by_fills_and_not_by_acknowledgements(made: Ri
     """The entry is acknowledged with nothing executed: the stop waits for the fill, and has its quantity."""
     lesson = await begin(made, "I27USDT")
     await lesson.opened(quantity="1.5")
-    entry, *_ = [row for row in await lesson.sent("POST", "/fapi/v1/order")]
-    assert (entry["answer"]["status"], Decimal(entry["answer"]["executedQty"])) == ("NEW", 0)
+    (entry,) = [row for row in await lesson.sent("POST") if row["path"] == ORDER]
+    assert entry["answer"]["status"] == "NEW"
+    assert Decimal(entry["answer"]["executedQty"]) == 0
     assert {Decimal(order["quantity"]) for order in await lesson.stops()} == {Decimal("1.5")}
 
 
@@ -188,7 +188,7 @@ async def test_i31_when_the_stop_fills_the_target_goes_within_3_s(made: Rig) -> 
     await asyncio.wait_for(lesson.until_stops(0), 3)
     row = await _strategy_position(lesson)
     assert row["close_reason"] == "stop_loss"
-    counted = {"symbol": lesson.symbol, "side": "SELL"}
+    counted: dict[str, Any] = {"symbol": lesson.symbol, "side": "SELL"}
     await made.engine.until_metric("tradeengine_orders_executed_total", 1, **counted, status="cancelled")
     await made.engine.until_metric("tradeengine_orders_executed_total", 1, **counted, status="filled")
 
@@ -196,7 +196,7 @@ async def test_i31_when_the_stop_fills_the_target_goes_within_3_s(made: Rig) -> 
 async def test_i32_a_cancel_that_fails_is_tried_until_it_works_and_told_meanwhile(made: Rig) -> None:
     """After two failures the orphan is gone; while it cannot be cancelled, an alert names symbol and order."""
     lesson = await begin(made, "I32USDT")
-    cancel = {"method": "DELETE", "path": ALGO_ORDER}
+    cancel: dict[str, Any] = {"method": "DELETE", "path": ALGO_ORDER}
     await lesson.opened()
     await made.exchange.fault(UNAVAILABLE, times=2, **cancel)
     await lesson.mark("97.5")
@@ -258,7 +258,8 @@ async def test_i36_long_and_short_of_a_symbol_are_both_protected(made: Rig) -> N
     for side, quantity, closing in (("LONG", 1, "SELL"), ("SHORT", 2, "BUY")):
         for kind in (STOP, TARGET):
             order = one(orders, kind, side)
-            assert (Decimal(order["quantity"]), order["side"]) == (quantity, closing)
+            assert Decimal(order["quantity"]) == quantity
+            assert order["side"] == closing
 
 
 async def test_stops_are_replaced_before_they_are_cancelled(made: Rig) -> None:
@@ -273,7 +274,7 @@ async def test_stops_are_replaced_before_they_are_cancelled(made: Rig) -> None:
 
     await made.until(grown, "a pair for all of it")
     steps = [
-        (row["method"], "stop" if one_of(row, former) else "new", row["parameters"].get("type"))
+        (row["method"], "stop" if _is_about(row, former) else "new", row["parameters"].get("type"))
         for row in await lesson.sent(path=ALGO_ORDER)
         if row["method"] in ("POST", "DELETE")
     ]
@@ -284,7 +285,7 @@ async def test_stops_are_replaced_before_they_are_cancelled(made: Rig) -> None:
     assert max(cancelled_at) > placed_at[TARGET]
 
 
-def one_of(row: dict[str, Any], names: set[str]) -> bool:
+def _is_about(row: dict[str, Any], names: set[str]) -> bool:
     """Whether a request is about one of these orders."""
     return row["parameters"].get("clientalgoid") in names
 
@@ -303,7 +304,8 @@ async def test_a_trailing_stop_follows_the_market_and_closes(made: Rig) -> None:
     lesson = await begin(made, "I52USDT")
     await lesson.opened(trailing_pct="0.01", take_profit_pct="0.08")
     stop = one(await lesson.stops(), "TRAILING_STOP_MARKET")
-    assert (Decimal(stop["callbackRate"]), Decimal(stop["quantity"])) == (1, 1)
+    assert Decimal(stop["callbackRate"]) == 1
+    assert Decimal(stop["quantity"]) == 1
     await lesson.mark("106")
     await lesson.mark("105.5")
     assert await lesson.held() == 1

@@ -74,7 +74,7 @@ async def test_i97_writes_that_fail_are_seen_told_and_made_up_for(tmp_path: Path
         trades = await made.exchange.signed("GET", "/fapi/v1/userTrades", symbol=lesson.symbol)
         assert {fill["trade_id"] for fill in await lesson.fills()} == {str(trade["id"]) for trade in trades}
         await made.engine.stop()
-        await check_store(made.engine.data, tmp_path)
+        await check_store(made.engine.data, tmp_path, "binance-testnet")
 
 
 async def test_i103_a_write_that_is_refused_is_never_told_as_done(tmp_path: Path) -> None:

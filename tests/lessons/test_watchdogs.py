@@ -1,7 +1,9 @@
 """What watches over protection runs in every configuration, sees what lies at the exchange, acts, and says so."""
 
+from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,7 +23,7 @@ from tests.support.protecting import (
     resting,
     trigger,
 )
-from tests.support.rig import rig
+from tests.support.rig import Exchange, rig
 
 pytestmark = pytest.mark.process
 
@@ -34,7 +36,7 @@ FLAGS = {
 
 
 @pytest.mark.parametrize("flags", FLAGS.values(), ids=FLAGS)
-async def test_i05_the_watchdog_runs_whatever_the_flags(tmp_path: Path, flags: dict[str, str]) -> None:
+async def test_i05_the_watchdog_runs_whatever_the_flags(tmp_path: Path, flags: dict[str, Any]) -> None:
     """With every plausible combination of flags the exchange is looked at again and again."""
     async with rig(tmp_path, **QUICK, **flags) as made:
         await looks(made, 2)
@@ -63,7 +65,7 @@ async def test_i06_with_default_settings_a_naked_position_is_protected(tmp_path:
         await made.until(_stop_of_ether(made.exchange), "a new stop", 60)
 
 
-def _stop_of_ether(exchange):  # type: ignore[no-untyped-def]
+def _stop_of_ether(exchange: Exchange) -> Callable[[], Awaitable[bool]]:
     async def rests() -> bool:
         return bool(of(await exchange.stops("ETHUSDT"), STOP))
 
@@ -73,7 +75,7 @@ def _stop_of_ether(exchange):  # type: ignore[no-untyped-def]
 async def test_i07_a_setting_that_nobody_reads_refuses_the_start(tmp_path: Path) -> None:
     """An unknown name with the engine's prefix ends the start; what is in force is seen at the API and in metrics."""
     (tmp_path / "wrong").mkdir()
-    unknown = {"TRADEENGINE_NAKED_POSITION_REMEDIATION_MODE": "auto"}
+    unknown: dict[str, Any] = {"TRADEENGINE_NAKED_POSITION_REMEDIATION_MODE": "auto"}
     async with rig(tmp_path / "wrong", started=False, **QUICK, **unknown) as made:
         made.engine.spawn()
         assert await made.engine.ended() != 0
@@ -92,7 +94,8 @@ async def test_i07_a_setting_that_nobody_reads_refuses_the_start(tmp_path: Path)
 async def test_i10_twelve_positions_without_stops_are_reported_and_repaired(tmp_path: Path) -> None:
     """All stops are removed at the exchange: the report says twelve within 10 s, and all rest again in the end."""
     places = [(action, symbol) for action in ("buy", "sell") for symbol in ("BTCUSDT", "ETHUSDT")]
-    async with rig(tmp_path, RECONCILE_INTERVAL_SECONDS="1") as made:
+    # Closing them is the other answer to stops that cannot be had.
+    async with rig(tmp_path, RECONCILE_INTERVAL_SECONDS="1", UNPROTECTED_POLICY="hold") as made:
         for number in range(12):
             action, symbol = places[number % 4]
             await opened(made, action, f"S{number}", symbol=symbol)

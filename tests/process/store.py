@@ -87,7 +87,7 @@ async def all_records(journal: SqliteJournal) -> list[Record]:
     return records
 
 
-async def check_store(data: Path, scratch: Path) -> None:
+async def check_store(data: Path, scratch: Path, venue: str = "paper") -> None:
     """Books add up, today's code decides the journal alike, and the read model is what the journal makes."""
     digests = {}
     made_anew = scratch / "anew.sqlite"
@@ -97,7 +97,7 @@ async def check_store(data: Path, scratch: Path) -> None:
             invariants.check(state)
             digests[shard] = state.digest()
         for path in (read_model_file(data), made_anew):
-            await _project(journal, path)
+            await _project(journal, path, venue)
     replayed = await asyncio.to_thread(tradeengine, "replay", "--store", data)
     assert replayed.returncode == 0, replayed.stdout + replayed.stderr
     assert replayed.stdout.startswith("no difference: ")
@@ -129,10 +129,10 @@ def rows_of(read_model: Path) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
-async def _project(journal: SqliteJournal, path: Path) -> None:
+async def _project(journal: SqliteJournal, path: Path, venue: str) -> None:
     """Bring a read model up with the journal, as an engine does when it starts; make it if it is missing."""
     clock = SystemClock()
-    model = SqliteReadModel(path, venue="paper", clock=clock)
+    model = SqliteReadModel(path, venue=venue, clock=clock)
     await model.open()
     projector = Projector(journal, model, clock, await journal.shards())
     try:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.cycles import LEGS, ROOMY, Cycles, open_positions, resting_orders, watching
+from tests.support.cycles import LEGS, Cycles, open_positions, resting_orders, watching
 from tests.support.rig import Rig, rig
 
 pytestmark = pytest.mark.process
@@ -15,8 +15,7 @@ CYCLES = 30
 
 
 async def test_i44_cycles_leave_two_orders_for_each_open_position_and_no_orphan(tmp_path: Path) -> None:
-    setup = {"options": ROOMY}
-    async with rig(tmp_path, setup=setup, RECONCILE_INTERVAL_SECONDS="1") as made, watching(made.exchange) as watch:
+    async with rig(tmp_path, RECONCILE_INTERVAL_SECONDS="1") as made, watching(made.exchange) as watch:
         cycles = Cycles(made.engine, watch)
         await cycles.run(LEGS, CYCLES, hurried_every=2)
         assert await _resting_when_quiet(made) == []

@@ -8,12 +8,14 @@ import msgspec
 import pytest
 
 from contracts.enums import OrderPurpose, OrderStatus
+from contracts.values import iso_millis
 from tests.domain.reconcile_cases import Exchange, stop_named
 from tests.projection.tables import read_model, row_of, rows_of
 from tests.support.builders import build, of_kind
 from tests.support.records import RecordedWorld
 from tradeengine.domain import events as ev
 from tradeengine.domain.inputs import FundingSettled, SymbolCommanded
+from tradeengine.domain.state import DAY_MS
 from tradeengine.projection.sqlite import SqliteReadModel
 
 ORPHAN = "te-test-0-zzzs"
@@ -118,3 +120,49 @@ async def test_funding_of_what_is_gone_is_nobodys(model: SqliteReadModel) -> Non
     row = await row_of(model, "funding_payments")
     assert (row["strategy_id"], row["amount"], row["exchange_id"]) == ("external", "-0.1", "77")
     assert (await row_of(model, "daily_pnl"))["net_pnl"] == "-0.1"
+
+
+async def test_funding_is_dated_when_it_was_settled(model: SqliteReadModel) -> None:
+    world = RecordedWorld()
+    world.trade("buy", "A", "100", "1")
+    settled_ms = world.now
+    world.now += DAY_MS
+    fields = {"symbol": "BTCUSDT", "rate": "0.001", "mark_price": "100", "amount": "-0.1", "id": "78"}
+    world.give(build(FundingSettled, time_ms=world.now, settled_ms=settled_ms, **fields))
+    await model.apply([world.cut()])
+    row = await row_of(model, "funding_payments")
+    assert (row["strategy_id"], row["time"]) == ("A", iso_millis(settled_ms))
+    days = await rows_of(model, "daily_pnl")
+    assert [(day["day"], day["net_pnl"]) for day in days] == [(iso_millis(settled_ms)[:10], "-0.1")]
+
+
+async def test_funding_without_a_rate_has_none(model: SqliteReadModel) -> None:
+    world = RecordedWorld()
+    world.trade("buy", "A", "100", "1")
+    given = {"symbol": "BTCUSDT", "rate": None, "mark_price": None, "amount": "-0.1", "id": "79"}
+    world.give(build(FundingSettled, time_ms=world.now, **given))
+    await model.apply([world.cut()])
+    row = await row_of(model, "funding_payments")
+    assert (row["amount"], row["rate"], row["mark_price"]) == ("-0.1", None, None)
+
+
+async def test_a_fee_in_another_asset_stands_beside_the_quote_currencys(model: SqliteReadModel) -> None:
+    world = RecordedWorld()
+    order = world.order("buy", "A", quantity="1")
+    world.fill(order, "100", "0.6", fee="0.00030000", fee_asset="BNB")
+    world.fill(order, "100", "0.4", fee="0.02")
+    world.fill(world.order("close", "A"), "110", fee="0.00050000", fee_asset="BNB")
+    await model.apply([world.cut()])
+
+    row = await row_of(model, "positions")
+    assert (row["commission_asset"], row["commission_total"], row["final_commission"]) == ("USDT", "0.02", "0")
+    assert (row["other_commissions"], row["pnl_after_fees"]) == ({"BNB": "0.0008"}, "9.98")
+    for table in ("strategy_positions", "exchange_positions"):
+        row = await row_of(model, table)
+        assert (row["commission_total"], row["other_commissions"]) == ("0.02", {"BNB": "0.0008"})
+    row = await row_of(model, "orders", order_id=order.client_order_id)
+    assert (row["commission_asset"], row["commission_total"]) == ("USDT", "0.02")
+    row = await row_of(model, "daily_pnl")
+    assert (row["fees"], row["net_pnl"]) == ("0.02", "9.98")
+    fees = {(row["fee"], row["fee_asset"]) for row in await rows_of(model, "fills")}
+    assert fees == {("0.0003", "BNB"), ("0.02", "USDT"), ("0.0005", "BNB")}

@@ -127,10 +127,12 @@ def check_positions(tables: dict[str, Rows], state: ShardState) -> None:
         assert (D(row["pnl"]), D(row["commission_total"])) == (books.realized, books.fees)
         assert D(other["current_quantity"]) == D(other["entry_quantity"]) - D(other["exit_quantity"]) == books.quantity
         assert (number(row["stop_loss"]), number(row["take_profit"])) == (position.stop_price, position.target_price)
-        if position.stop_order_id:
-            assert row["stop_loss_order_id"] == other["sl_order_id"] == position.stop_order_id
-        if position.target_order_id:
-            assert row["take_profit_order_id"] == other["tp_order_id"] == position.target_order_id
+        assert row["stop_loss_order_id"] == other["sl_order_id"] == position.stop_order_id
+        assert row["take_profit_order_id"] == other["tp_order_id"] == position.target_order_id
+        for shown in (row, other):
+            assert number(shown["trailing_pct"]) == position.trailing_pct
+            assert number(shown["break_even_at_pct"]) == position.break_even_at_pct
+            assert bool(shown["target_waits"]) == position.target_waits
 
 
 def check_contributions(tables: dict[str, Rows]) -> None:

@@ -15,7 +15,7 @@ from tests.support.records import T0, RecordedWorld, signal_records
 from tradeengine.domain.inputs import VenueObserved, VenuePosition
 from tradeengine.domain.money import MONEY, plain
 from tradeengine.projection.batch import Batch
-from tradeengine.projection.changes import Amend, CloseContributions, Key, Patch, Put, Reference
+from tradeengine.projection.changes import Amend, CloseContributions, DropProtection, Key, Patch, Put, Reference
 from tradeengine.projection.contributions import Contribution, closed_contributions
 from tradeengine.projection.freshness import Freshness
 from tradeengine.projection.rows import changes_of
@@ -149,6 +149,57 @@ def test_a_reference_takes_the_value_of_another_row() -> None:
     assert [batch.rows["u", (key,)].values["m"] for key in "123"] == ["fresh", "stored", None]
 
 
+def protecting(status: str = "open", replaces: str | None = None, cancel: str | None = None) -> dict[str, Any]:
+    """Row of a stop of position ``p``."""
+    return {
+        "purpose": "stop_loss",
+        "strategy_position_id": "p",
+        "replaces_order_id": replaces,
+        "status": status,
+        "cancel_reason": cancel,
+    }
+
+
+@pytest.mark.parametrize(
+    ("orders", "named"),
+    [
+        ({"a": protecting(), "b": protecting(replaces="a")}, "a"),
+        ({"a": protecting("planned"), "b": protecting(replaces="a")}, "a"),
+        ({"b": protecting()}, None),
+        ({"a": protecting("rejected"), "b": protecting(replaces="a")}, None),
+        ({"0": protecting(), "a": protecting("rejected", "0"), "b": protecting(replaces="a")}, "0"),
+        ({"0": protecting(), "a": protecting("open", "0", "replaced"), "b": protecting(replaces="a")}, "0"),
+        ({"b": protecting(replaces="unknown")}, None),
+    ],
+)
+def test_a_position_names_the_newest_order_before_the_one_that_is_gone(
+    orders: dict[str, Any], named: str | None
+) -> None:
+    stored = Batch(Store(p={"status": "open", "stop_loss_order_id": "b"}, **orders).load)
+    stored.add([DropProtection("b")])
+    # The same where the batch itself has made all of it.
+    made = Batch(Store().load)
+    made.add([Put("positions", ("p",), {"status": "open", "stop_loss_order_id": "b"})])
+    made.add([Put("orders", (order_id,), values) for order_id, values in orders.items()])
+    made.add([DropProtection("b")])
+
+    for batch in (stored, made):
+        assert batch.rows["positions", ("p",)].values["stop_loss_order_id"] == named
+        assert batch.rows["strategy_positions", ("p",)].values == {"sl_order_id": named}
+
+
+@pytest.mark.parametrize(
+    "position",
+    [{"status": "closed", "stop_loss_order_id": "b"}, {"status": "open", "stop_loss_order_id": "c"}],
+    ids=["closed", "names another"],
+)
+def test_a_position_that_has_moved_on_stays_as_it_is(position: dict[str, Any]) -> None:
+    batch = Batch(Store(p=position, a=protecting(), b=protecting(replaces="a")).load)
+    batch.add([DropProtection("b"), DropProtection("unknown")])
+
+    assert batch.rows == {}
+
+
 # ---------------------------------------------------------------- rows
 
 
@@ -165,7 +216,7 @@ def test_changes_name_only_known_tables_and_columns() -> None:
     world.give(VenueObserved(time_ms=world.now, symbol="BTCUSDT", asked_ms=world.now, positions=(position,)))
     touched = set()
     for change in changes_of(world.cut(), "paper"):
-        if isinstance(change, CloseContributions):
+        if isinstance(change, CloseContributions | DropProtection):
             continue
         table = TABLES[change.table]
         touched.add(table.name)

@@ -38,13 +38,13 @@ async def test_a_store_that_refuses_is_asked_again_and_the_trouble_is_told_meanw
 
     class Watch(ManualClock):
         async def sleep(self, seconds: float) -> None:
-            troubles.append(subject.trouble)
+            troubles.append((subject.trouble, subject.waiting))
             await super().sleep(seconds)
 
     subject._clock = Watch()
     await subject.commit(signal_records(1)[0])
-    assert troubles == ["disk full", "disk full"]
-    assert subject.trouble is None
+    assert troubles == [("disk full", 1), ("disk full", 1)]
+    assert (subject.trouble, subject.waiting) == (None, 0)
     assert await journal.last_sequence(0) == 1
 
 

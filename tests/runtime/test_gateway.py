@@ -236,6 +236,7 @@ async def test_an_order_that_is_not_found_for_long_enough_never_arrived(
     await gateway(venue, reports, clock).execute(Instruction(order, Task.PLACE))
     assert venue.executed == []
     assert clock.now_ms() - T0 >= 2000, "it is asked for until the venue must have seen it"
+    assert venue.queries <= 8, "what asks costs weight that closing needs"
     assert ended(reports) == (OrderStatus.REJECTED, NEVER_ARRIVED)
 
 
@@ -465,3 +466,125 @@ async def test_after_a_restart_an_order_that_has_ended_meanwhile_is_let_be(
     subject = gateway(LossyVenue(), reports)
     await subject.resume([order])
     assert (subject.waiting, reports) == (0, [])
+
+
+class StubbornVenue(LossyVenue):
+    """A venue that never takes orders of one kind, and hides what it knows of them."""
+
+    def __init__(self, purpose: OrderPurpose, error: Exception) -> None:
+        super().__init__()
+        self._purpose = purpose
+        self._error = error
+
+    async def place(self, order: ApprovedOrder) -> None:
+        await asyncio.sleep(0)
+        if order.purpose is self._purpose:
+            self.requests.append(("refused", order.client_order_id))
+            raise self._error
+        await super().place(order)
+
+
+async def test_a_target_that_the_venue_does_not_take_keeps_no_close_from_leaving(
+    gateway: GatewayMaker, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tradeengine.runtime.gateway._HOLD_S", 0.01)
+    venue = StubbornVenue(OrderPurpose.TAKE_PROFIT, RetrySafe("try later"))
+    subject = gateway(venue, [])
+    world.trade("buy", "A", "50000", "0.1", take_profit="60000")
+    subject.take(committed(world))
+    async with running(subject):
+        await until(lambda: venue.requests)
+        close = world.order("close", "A")
+        subject.take(committed(world))
+        await until(lambda: close.client_order_id in venue.executed)
+
+
+async def test_stops_that_the_venue_does_not_take_keep_no_other_stop_from_leaving(
+    gateway: GatewayMaker, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many of one symbol are stuck: each position's protection leaves by itself."""
+    monkeypatch.setattr("tradeengine.runtime.gateway._HOLD_S", 0.01)
+    venue = StubbornVenue(OrderPurpose.STOP_LOSS, RetrySafe("try later"))
+    subject = gateway(venue, [])
+    for number in range(20):
+        world.trade("buy", f"S{number}", "50000", "0.1", stop_loss="49000")
+    stuck = {live.order.client_order_id for live in world.live(OrderPurpose.STOP_LOSS)}
+    world.trade("buy", "T", "50000", "0.1", take_profit="60000")
+    (target,) = world.live(OrderPurpose.TAKE_PROFIT)
+    subject.take(committed(world))
+    async with running(subject):
+        await until(lambda: target.order.client_order_id in venue.executed)
+        await until(lambda: stuck == {name for what, name in venue.requests if what == "refused"})
+
+
+async def test_i11_a_stop_that_does_not_come_to_rest_is_given_up_so_that_its_position_is_closed(
+    gateway: GatewayMaker, world: World
+) -> None:
+    venue = StubbornVenue(OrderPurpose.STOP_LOSS, RetrySafe("try later"))
+    reports: list[Report] = []
+    clock = ManualClock(T0)
+    subject = gateway(venue, reports, clock)
+    world.trade("buy", "A", "50000", "0.1", stop_loss="49000")
+    (stop,) = world.live(OrderPurpose.STOP_LOSS)
+    subject.take(committed(world))
+    async with running(subject):
+        await until(lambda: reports)
+    (report,) = reports
+    assert isinstance(report, OrderReported)
+    assert (report.client_order_id, report.status) == (stop.order.client_order_id, OrderStatus.REJECTED)
+    world.give(report)
+    assert [live.order.quantity for live in world.live(OrderPurpose.FLATTEN)] == [Decimal("0.1")]
+
+
+async def test_a_stop_that_replaces_one_that_rests_is_never_given_up(gateway: GatewayMaker, world: World) -> None:
+    world.trade("buy", "A", "50000", "0.2", stop_loss="49000")
+    world.report(world.resting(OrderPurpose.STOP_LOSS), OrderStatus.OPEN)
+    committed(world)
+    close = world.order("close", "A", quantity="0.1")
+    world.fill(close, "50000")
+    venue = StubbornVenue(OrderPurpose.STOP_LOSS, RetrySafe("try later"))
+    reports: list[Report] = []
+    clock = ManualClock(T0)
+    subject = gateway(venue, reports, clock)
+    subject.take(committed(world))
+    async with running(subject):
+        await until(lambda: clock.now_ms() > T0 + 60_000)
+    assert reports == []
+
+
+async def test_a_stop_whose_request_was_lost_is_sent_again_under_its_id_once_the_venue_does_not_know_it(
+    gateway: GatewayMaker, world: World
+) -> None:
+    world.trade("buy", "A", "50000", "0.1", stop_loss="49000")
+    (stop,) = world.live(OrderPurpose.STOP_LOSS)
+    venue = LossyVenue(("before", OutcomeUnknown("connection reset")))
+    reports: list[Report] = []
+    clock = ManualClock(T0)
+    await gateway(venue, reports, clock).execute(Instruction(stop.order, Task.PLACE))
+    assert venue.executed == [stop.order.client_order_id]
+    assert venue.queries == 1, "it is asked for first"
+    assert clock.now_ms() == T0, "its position has waited for long enough"
+    assert reports == []
+
+
+async def test_after_a_restart_an_order_that_the_venue_never_tells_of_keeps_no_other_from_being_sent(
+    gateway: GatewayMaker, world: World, order: ApprovedOrder
+) -> None:
+    class Mute(LossyVenue):
+        async def query(self, asked: ApprovedOrder) -> Sequence[Report] | None:
+            await asyncio.sleep(0)
+            if asked == order:
+                raise RetrySafe("no answer, whatever happens")
+            return await super().query(asked)
+
+    world.trade("buy", "B", "50000", "0.1", stop_loss="49000")
+    (stop,) = world.live(OrderPurpose.STOP_LOSS)
+    committed(world)
+    venue = Mute()
+    subject = gateway(venue, [])
+    async with running(subject):
+        resuming = asyncio.create_task(subject.resume([order, stop.order]))
+        await until(lambda: venue.executed)
+        assert not resuming.done()
+        resuming.cancel()
+    assert venue.executed == [stop.order.client_order_id]

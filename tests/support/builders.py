@@ -142,7 +142,7 @@ class World:
             quantity=quantity,
             price=price,
             fee=fields.pop("fee", "0"),
-            fee_asset="USDT",
+            fee_asset=fields.pop("fee_asset", "USDT"),
         )
         return self.give(given)
 

@@ -13,9 +13,6 @@ import aiohttp
 from tests.support.process import EngineProcess, signal_document
 from tests.support.rig import Exchange
 
-ROOMY = {"weight_1m": 10**9, "orders_10s": 10**9, "orders_1m": 10**9}
-"""Limits of an exchange that no number of cycles reaches."""
-
 _DEADLINE_S = 15.0
 _ENDED = ("CANCELED", "EXPIRED", "FINISHED", "REJECTED")
 

@@ -12,7 +12,7 @@ ORDER = "/fapi/v1/order"
 OPEN_ALGO_ORDERS = "/fapi/v1/openAlgoOrders"
 POSITIONS = "/fapi/v3/positionRisk"
 STOP, TARGET = "STOP_MARKET", "TAKE_PROFIT_MARKET"
-QUICK = {"RECONCILE_INTERVAL_SECONDS": "1", "ALLOWED_SYMBOLS": "BTCUSDT"}
+QUICK: dict[str, Any] = {"RECONCILE_INTERVAL_SECONDS": "1", "ALLOWED_SYMBOLS": "BTCUSDT"}
 """Settings of an engine that looks at the exchange every second; of more symbols it may look less often."""
 
 REFUSED = {"status": 400, "code": -2010, "msg": "NEW_ORDER_REJECTED"}

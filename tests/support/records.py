@@ -62,6 +62,11 @@ Move = tuple[str, int, int, int]
 
 _numbers = st.integers(min_value=0, max_value=999)
 MOVES = ("buy", "sell", "close", "fill", "fill", "fill", "report", "cancels", "foreign", "fund", "time", "cut", "again")
+TERMS: tuple[dict[str, Any], ...] = (
+    {"trailing_pct": "0.02", "take_profit_pct": "0.1"},
+    {"stop_loss_pct": "0.05", "take_profit_pct": "0.1"},
+    {"stop_loss_pct": "0.05", "break_even_at_pct": "0.01"},
+)
 histories: st.SearchStrategy[list[Move]] = st.lists(
     st.tuples(st.sampled_from(MOVES), _numbers, _numbers, _numbers), min_size=1, max_size=60
 )
@@ -85,7 +90,7 @@ def _play(world: RecordedWorld, number: int, move: str, a: int, b: int, c: int) 
     orders = list(world.state.orders.values())
     match move:
         case "buy" | "sell":
-            terms = {"stop_loss_pct": "0.05", "take_profit_pct": "0.1"} if c % 2 else {}
+            terms = TERMS[b % len(TERMS)] if c % 2 else {}
             world.signal(move, strategy, signal_id=f"s{number}", quantity=quantity, carried={"n": number}, **terms)
         case "close":
             world.signal(move, strategy, signal_id=f"s{number}", **({"quantity": quantity} if c % 2 else {}))

@@ -22,6 +22,9 @@ KEY, SECRET = "simulator-key", "simulator-secret"
 OPERATOR_KEY = "operator-of-the-tests"
 OPERATE = {"Authorization": f"Bearer {OPERATOR_KEY}"}
 
+ROOMY = {"weight_1m": 10**9, "orders_10s": 10**9, "orders_1m": 10**9}
+"""Limits of an exchange that no test reaches, however often it looks."""
+
 _ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+")
 
 
@@ -94,7 +97,8 @@ class Exchange:
         self, effect: Mapping[str, Any] | str, times: int | None = 1, when: str | None = None, **match: Any
     ) -> None:
         """Let requests or events that match go wrong; the effect is one of the control side's, before or after."""
-        fault: dict[str, Any] = {"match": match, "times": times, "effect": effect if isinstance(effect, str) else dict(effect)}
+        named = effect if isinstance(effect, str) else dict(effect)
+        fault: dict[str, Any] = {"match": match, "times": times, "effect": named}
         await self.post("faults", [fault | ({"when": when} if when else {})])
 
     async def heal(self) -> None:
@@ -193,7 +197,7 @@ async def rig(
     Parameters
     ----------
     setup
-        Document of the exchange's ``/sim/reset``.
+        Document of the exchange's ``/sim/reset``; limits are roomy unless it says otherwise.
     lies
         End of a path to what the engine is told instead of the exchange's answer; see :func:`liar`.
     started
@@ -208,7 +212,8 @@ async def rig(
         exchange = Exchange(folder, client)
         await exchange.start()
         stack.callback(exchange.kill)
-        await exchange.reset(**(setup or {}))
+        given_setup = dict(setup or {})
+        await exchange.reset(**given_setup | {"options": ROOMY | given_setup.get("options", {})})
         if lies:
             told = await stack.enter_async_context(liar(exchange.url, dict(lies)))
             settings = {"BINANCE_FUTURES_BASE_URL": told, **settings}

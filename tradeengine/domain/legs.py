@@ -125,6 +125,13 @@ def rests(live: LiveOrder | None) -> bool:
     return live is not None and (live.status is OrderStatus.OPEN or (live.filled > 0 and not live.status.terminal))
 
 
+def is_covered(state: ShardState, position: StrategyPosition) -> bool:
+    """Whether stops that are known to rest close all that is held."""
+    stops = [current(state, position, OrderPurpose.STOP_LOSS), *replaced(state, position, OrderPurpose.STOP_LOSS)]
+    resting = [live.remaining for live in stops if live is not None and rests(live) and not live.cancelling]
+    return sum(resting, ZERO) >= position.quantity
+
+
 def fits(live: LiveOrder | None, quantity: Decimal, trigger: Decimal | None, callback: Decimal | None) -> bool:
     """Whether a stop or target is what is wanted already."""
     if live is None or live.cancelling or live.remaining != quantity:

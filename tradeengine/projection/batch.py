@@ -5,7 +5,18 @@ from decimal import localcontext
 from typing import Any
 
 from tradeengine.domain.money import MONEY, average
-from tradeengine.projection.changes import MAX_LISTED, Amend, Change, CloseContributions, Key, Patch, Put, Reference
+from tradeengine.projection.changes import (
+    MAX_LISTED,
+    Amend,
+    Change,
+    CloseContributions,
+    DropProtection,
+    Key,
+    Patch,
+    Put,
+    Reference,
+)
+from tradeengine.projection.cover import in_force
 
 Load = Callable[[str, Key, Sequence[str]], dict[str, Any] | None]
 """Reads columns of a stored row by table and key; ``None`` if there is no such row."""
@@ -54,6 +65,9 @@ class Batch:
                     self._patch(change)
                 elif isinstance(change, Amend):
                     self._amend(change)
+                elif isinstance(change, DropProtection):
+                    for patch in in_force(change, self._read):
+                        self._patch(patch)
                 else:
                     self.closings.append(change)
 
@@ -68,11 +82,22 @@ class Batch:
             row.values[column] = self._resolve(reference)
 
     def _resolve(self, reference: Reference) -> Any:
-        pending = self.rows.get((reference.table, reference.key))
-        if pending is not None and reference.column in pending.values:
-            return pending.values[reference.column]
-        held = self._load(reference.table, reference.key, (reference.column,))
-        return None if held is None else held[reference.column]
+        row = self._read(reference.table, reference.key, (reference.column,))
+        return None if row is None else row[reference.column]
+
+    def _read(self, table: str, key: Key, columns: Sequence[str]) -> dict[str, Any] | None:
+        """Columns of a row as the batch leaves it so far; ``None`` if there is no such row."""
+        row = self.rows.get((table, key))
+        pending = {} if row is None else {name: row.values[name] for name in columns if name in row.values}
+        missing = [name for name in columns if name not in pending]
+        if not missing:
+            return pending
+        held = self._load(table, key, missing)
+        if held is None:
+            if row is None or not row.made:
+                return None
+            held = dict.fromkeys(missing)
+        return pending | held
 
     def _patch(self, change: Patch) -> None:
         row = self.rows.get((change.table, change.key))

@@ -95,4 +95,10 @@ class CloseContributions(msgspec.Struct, frozen=True, kw_only=True):
     close_reason: CloseReason
 
 
-Change = Put | Patch | Amend | CloseContributions
+class DropProtection(msgspec.Struct, frozen=True):
+    """An order rests no more; a position that is open and names it as its stop or target names the one before it."""
+
+    order_id: str
+
+
+Change = Put | Patch | Amend | CloseContributions | DropProtection

@@ -2,7 +2,8 @@
 
 Notes on columns whose names do not say it all:
 
-- ``*_pct`` are percents, of the entry value of what was closed.
+- ``pnl_pct`` and its like are percents, of the entry value of what was closed. What signals, orders and positions are
+  given is a fraction, as in the signal: ``stop_loss_pct``, ``trailing_pct``, ``break_even_at_pct``, ``callback_pct``.
 - ``positions.quantity`` is what is held while the position is open, and what was bought in all once it is closed.
 - ``pnl`` and ``realized_pnl`` are gross; ``pnl_after_fees`` is less fees plus funding.
 - ``commission_total``, ``final_commission`` and ``commission_asset`` are of the quote currency, and ``pnl_after_fees``
@@ -10,11 +11,16 @@ Notes on columns whose names do not say it all:
   ``fee_asset``.
 - ``funding_payments.time`` is the exchange's own, if it is known; ``rate`` and ``mark_price`` are null if they are not.
 - ``entry_trade_ids`` and ``exit_trade_ids`` hold the first 1,000; ``fills`` has them all.
-- ``strategy_positions.stop_widened`` tells that the stop was moved out to the least distance, ``stop_clamped`` that it
-  was moved in to the exchange's band.
+- ``stop_widened`` tells that the stop was moved out to the least distance, ``stop_clamped`` that it was moved in to the
+  exchange's band, ``target_waits`` that the target lies outside that band and rests only once the market comes nearer.
+- ``stop_loss_order_id`` and ``take_profit_order_id``, or ``sl_order_id`` and ``tp_order_id``, name the newest order of
+  their kind that has not ended: where one was refused, again the one that it was to replace. A closed position keeps
+  the last.
 - ``exchange_positions.contributing_strategies`` are those that hold something now; ``total_contributions`` counts
   opening fills since the position was last flat; ``unrealized_pnl`` depends on a price, which no record holds: null.
-- ``orders.order_id`` is the client order id; ``venue_order_id`` the exchange's own.
+- ``orders.order_id`` is the client order id; ``venue_order_id`` the exchange's own. ``replaces_order_id`` names the
+  stop or target that leaves once this one rests; ``close_reason`` is what a closing order's fills are booked as;
+  ``refusal`` is what kind of refusal the venue's ``reason`` was taken for.
 - ``daily_pnl.trades`` counts fills, but not what was reconciled.
 - ``fills.reconciled`` marks what no trade stands behind: the exchange held otherwise than the books.
 - ``funding_payments.exchange_id`` is the exchange's own number, if it is known.
@@ -80,6 +86,7 @@ DECISIONS = Table(
         confidence:decimal strength strategy_mode order_type time_in_force position_side timeframe
         price:decimal current_price:decimal quantity:decimal quote_quantity:decimal position_size_pct:decimal
         stop_loss:decimal take_profit:decimal stop_loss_pct:decimal take_profit_pct:decimal
+        trailing_pct:decimal break_even_at_pct:decimal
         target_price:decimal conditional_price:decimal conditional_direction conditional_timeout_s:integer
         mark_price:decimal signal_time:time decided_at:time last_duplicate_at:time metadata:json
         shard:integer sequence:integer
@@ -92,8 +99,8 @@ ORDERS = Table(
     columns=_columns(
         """
         order_id venue_order_id strategy_id signal_id strategy_position_id exchange_position_key
-        symbol side position_side purpose type time_in_force
-        quantity:decimal price:decimal trigger_price:decimal status reason cancel_reason
+        symbol side position_side purpose close_reason type time_in_force replaces_order_id
+        quantity:decimal price:decimal trigger_price:decimal callback_pct:decimal status reason refusal cancel_reason
         filled_quantity:decimal filled_value:decimal average_price:decimal remaining_quantity:decimal
         commission_total:decimal commission_asset
         created_at:time updated_at:time expires_at:time cancel_requested_at:time ended_at:time
@@ -119,7 +126,9 @@ POSITIONS = Table(
     columns=_columns(
         """
         position_id strategy_id exchange symbol position_side entry_price:decimal quantity:decimal entry_time:time
-        stop_loss:decimal take_profit:decimal status metadata:json exchange_position_id entry_order_id
+        stop_loss:decimal take_profit:decimal trailing_pct:decimal break_even_at_pct:decimal
+        stop_widened:boolean stop_clamped:boolean target_waits:boolean
+        status metadata:json exchange_position_id entry_order_id
         entry_trade_ids:json stop_loss_order_id take_profit_order_id commission_asset commission_total:decimal
         other_commissions:json funding_total:decimal
         exit_price:decimal exit_time:time exit_order_id exit_trade_ids:json pnl:decimal pnl_pct:decimal
@@ -138,7 +147,8 @@ STRATEGY_POSITIONS = Table(
         entry_time:time entry_order_id take_profit_price:decimal stop_loss_price:decimal tp_order_id sl_order_id
         status current_quantity:decimal exit_quantity:decimal exit_price:decimal exit_time:time close_reason
         realized_pnl:decimal realized_pnl_pct:decimal commission_total:decimal other_commissions:json
-        funding_total:decimal stop_widened:boolean stop_clamped:boolean
+        funding_total:decimal trailing_pct:decimal break_even_at_pct:decimal
+        stop_widened:boolean stop_clamped:boolean target_waits:boolean
         exchange_position_key strategy_metadata:json updated_at:time shard:integer sequence:integer
         """
     ),

@@ -79,12 +79,23 @@ class Alerts:
         self._waiting.append((alert_subject(name, symbol), alert.to_json()))
         self._arrived.set()
 
-    def stand(self, name: str, trouble: str | None, severity: Severity = Severity.CRITICAL) -> None:
-        """Tell a trouble when it begins, and once more when it is over; while it lasts, nothing is repeated."""
-        if trouble is not None and name not in self._standing:
+    def stand(
+        self, name: str, trouble: str | None, severity: Severity = Severity.CRITICAL, *, changes: bool = False
+    ) -> None:
+        """Tell a trouble when it begins, and once more when it is over; while it lasts, nothing is repeated.
+
+        Parameters
+        ----------
+        changes
+            Whether another text is another trouble, to be told too: it names what is concerned, and no figure that
+            changes by itself.
+        """
+        former = self._standing.get(name)
+        if trouble is not None and (former is None or (changes and trouble != former)):
             self._standing[name] = trouble
             self.tell(name, severity, trouble)
-        elif trouble is None and (former := self._standing.pop(name, None)) is not None:
+        elif trouble is None and former is not None:
+            del self._standing[name]
             self.tell(name, Severity.INFO, f"over: {former}")
 
     async def run(self, publish: Publish) -> None:

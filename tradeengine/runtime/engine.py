@@ -7,6 +7,7 @@ from functools import partial
 
 import structlog
 
+from contracts.enums import OrderKind, OrderStatus
 from contracts.signal import Signal
 from contracts.subjects import shard_of
 from shared.clock import Clock
@@ -31,6 +32,9 @@ _TICK_S = 0.25
 _TICKS_PER_LOOK = 4
 RECONCILE_S = 5.0
 _RULES_S = 3600.0
+_LEAVE_S = 5.0
+"""How long a stop waits for what is under way to come to rest."""
+_LEAVE_LOOK_S = 0.02
 
 log = structlog.get_logger(__name__)
 
@@ -93,6 +97,7 @@ class Engine:
         ]
         self._tasks: list[asyncio.Task[None]] = []
         self._working: set[int] = set()
+        self._leaving = False
 
     @property
     def owned(self) -> frozenset[int]:
@@ -201,7 +206,17 @@ class Engine:
         self._tasks.append(asyncio.create_task(self._renew_rules(), name="rules"))
 
     async def stop(self) -> None:
-        """Stop working; what is not committed stays undecided, and a copy of its signal will be decided later."""
+        """Stop working; what is not committed stays undecided, and a copy of its signal will be decided later.
+
+        What has left is seen through first, for a few seconds: an opening that filled while nobody listened would have
+        no stop before the next start.
+        """
+        self._leaving = True
+        deadline = self._clock.monotonic() + _LEAVE_S
+        while self._under_way() and self._clock.monotonic() < deadline:
+            await self._clock.sleep(_LEAVE_LOOK_S)
+        if left := self._under_way():
+            log.critical("stopped_meanwhile", orders=left, action="the next start finds out what became of them")
         await self._venue.close()
         for task in self._tasks:
             task.cancel()
@@ -210,8 +225,21 @@ class Engine:
             await host.save_snapshot()
         await self._committer.close()
 
+    def _under_way(self) -> list[str]:
+        """Orders that have not reached the venue, or whose fill is on its way, while somebody works on them."""
+        if not any(not task.done() for task in self._tasks):
+            return []
+        return [
+            order_id
+            for state in self.states
+            for order_id, live in state.orders.items()
+            if live.status is OrderStatus.PLANNED or live.order.kind is OrderKind.MARKET
+        ]
+
     async def decide(self, shard: int, signals: Sequence[Signal]) -> list[SignalDecided]:
         """Decide signals of one shard; see ``SignalDesk.decide``."""
+        if self._leaving:
+            raise RetrySafe("the engine is stopping; send again when it is back")
         host = self.hosts[shard]
         if host.fenced:
             raise Fenced(f"shard {shard} is owned by another process: {host.failure}")

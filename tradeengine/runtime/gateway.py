@@ -1,16 +1,17 @@
 """The gateway: the one door through which orders leave, after their commit."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Final, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from typing import Any, Final, TypeVar
 
 import structlog
 
-from contracts.enums import OrderKind, OrderPurpose, OrderStatus, Refusal
+from contracts.enums import OrderKind, OrderPurpose, OrderStatus, Refusal, UnprotectedPolicy
 from shared.clock import Clock
 from shared.errors import OutcomeUnknown, Rejected, RetrySafe
 from tradeengine.domain.events import CancelPlanned, OrderPlanned, OrphanCancelPlanned, QueryPlanned
 from tradeengine.domain.inputs import OrderReported
+from tradeengine.domain.legs import is_covered
 from tradeengine.domain.money import ZERO
 from tradeengine.domain.orders import ApprovedOrder, LiveOrder, OrderName
 from tradeengine.domain.state import ShardState
@@ -22,6 +23,11 @@ from tradeengine.venue.base import OrderDoor, Report
 _ROUNDS = 5
 _URGENT_AT_ONCE: Final = 8
 _OPENINGS_AT_ONCE: Final = 4
+_HOLD_S: Final = 0.5
+"""How long an order that the venue keeps waiting keeps others of its line from leaving."""
+_NAKED_S: Final = 4.0
+"""How long a stop may be under way before its position counts as one that cannot be protected."""
+_LOOK_S: Final = 0.25
 _CONFIRM_S: Final = 1.0
 _LONGEST_CONFIRM_S: Final = 30.0
 _TOLD_AT: Final = (3, 10, 100)
@@ -42,6 +48,9 @@ def nobody(name: str, text: str, symbol: str) -> None:
 
 class Gateway:
     """Sends one shard's orders to the venue: each strategy position's in order, and openings beside all others.
+
+    An order that the venue keeps waiting goes on by itself, and those behind it leave: what closes a position must not
+    wait for a target that the venue does not take.
 
     Parameters
     ----------
@@ -70,7 +79,10 @@ class Gateway:
         self._outbox = Outbox()
         # Orders whose placing is under way, and whether their cancel waits for it.
         self._placing: dict[str, bool] = {}
-        self._watched: set[asyncio.Task[None]] = set()
+        # Stops among them, and since when, monotonic seconds.
+        self._stops: dict[str, tuple[ApprovedOrder, float]] = {}
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._broken: asyncio.Future[None] | None = None
 
     def take(self, record: Record) -> None:
         """Queue what a committed record calls for; an order that is cancelled while it waits ends here."""
@@ -110,15 +122,29 @@ class Gateway:
         orders
             All that were live when the shard was loaded. Later ones come by :meth:`take`, and must not be among them.
         """
-        deadline = self._clock.monotonic() + self._venue.settle_s
-        missing = list(orders)
-        while missing:
-            settled = self._clock.monotonic() >= deadline
-            missing = [order for order in missing if not await self._found(order)]
-            if settled or not missing:
-                break
+        rounds = [asyncio.Event() for _ in range(_ROUNDS)]
+        ticker = asyncio.create_task(self._tick(rounds))
+        try:
+            # Side by side: one that the venue says nothing about must not keep the others from being known.
+            await asyncio.gather(*[self._resume(order, rounds) for order in orders])
+        finally:
+            ticker.cancel()
+            await asyncio.gather(ticker, return_exceptions=True)
+
+    async def _tick(self, rounds: Iterable[asyncio.Event]) -> None:
+        for over in rounds:
             await self._clock.sleep(self._venue.settle_s / _ROUNDS)
-        for order in missing:
+            over.set()
+
+    async def _resume(self, order: ApprovedOrder, rounds: Iterable[asyncio.Event]) -> None:
+        for over in rounds:
+            if await self._found(order):
+                return
+            if order.purpose.protective:
+                # No second one rests under its id, and its position has waited for long enough.
+                break
+            await over.wait()
+        if order.purpose.protective or not await self._found(order):
             self._outbox.put(order, Task.PLACE)
 
     async def _found(self, order: ApprovedOrder) -> bool:
@@ -139,24 +165,67 @@ class Gateway:
 
     async def run(self) -> None:
         """Send until cancelled."""
+        self._broken = asyncio.get_running_loop().create_future()
         lines = [self._outbox.urgent] * _URGENT_AT_ONCE + [self._outbox.openings] * _OPENINGS_AT_ONCE
-        workers = [asyncio.create_task(self._send(line)) for line in lines]
+        workers = [asyncio.create_task(job) for job in (*map(self._send, lines), self._give_up_stops())]
+        ends = [*workers, self._broken]
         try:
-            await asyncio.wait(workers, return_when=asyncio.FIRST_EXCEPTION)
+            await asyncio.wait(ends, return_when=asyncio.FIRST_EXCEPTION)
         finally:
-            tasks = [*workers, *self._watched]
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-        for worker in workers:
-            if not worker.cancelled():
-                worker.result()
+            ends += self._under_way
+            for end in ends:
+                end.cancel()
+            await asyncio.gather(*ends, return_exceptions=True)
+        for end in ends:
+            if not end.cancelled():
+                end.result()
 
     async def _send(self, line: Line) -> None:
         while True:
             instruction = await line.take()
-            await self.execute(instruction)
+            task = self._spawn(self.execute(instruction), f"order-{instruction.order.client_order_id}")
+            await asyncio.wait([task], timeout=_HOLD_S)
             line.done(instruction)
+
+    def _spawn(self, job: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        """Let something go on beside the lines; if it fails, the gateway does."""
+        task = asyncio.create_task(job, name=name)
+        self._under_way.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._under_way.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None and self._broken is not None and not self._broken.done():
+            self._broken.set_exception(error)
+
+    async def _give_up_stops(self) -> None:
+        """A stop that does not come to rest leaves its position naked: say so, and the policy decides.
+
+        An outage that ends may bring it to rest all the same; it is cancelled then, for nobody counts on it.
+        """
+        while True:
+            await self._clock.sleep(_LOOK_S)
+            now = self._clock.monotonic()
+            for order, since in tuple(self._stops.values()):
+                if now - since >= _NAKED_S and self._is_naked(order):
+                    del self._stops[order.client_order_id]
+                    self._ended(order, f"it did not come to rest in {_NAKED_S:g} s")
+
+    def _is_naked(self, order: ApprovedOrder) -> bool:
+        """Whether a stop under way is all that its position has, and the policy is to close such a position."""
+        state, live = self._state(), self._live(order)
+        if state.config.unprotected is not UnprotectedPolicy.FLATTEN or live is None or live.cancelling:
+            return False
+        leg = state.leg(order.symbol, order.position_side)
+        position = leg.strategies.get(order.strategy_id) if leg else None
+        return (
+            live.status is OrderStatus.PLANNED
+            and position is not None
+            and position.closable > ZERO
+            and not is_covered(state, position)
+        )
 
     @property
     def waiting(self) -> int:
@@ -170,7 +239,8 @@ class Gateway:
             if isinstance(order, OrderName) or task is Task.CANCEL:
                 await self._cancel(order)
             elif task is Task.ASK:
-                await self._resolve(order)
+                if order.client_order_id not in self._placing:
+                    await self._resolve(order)
             else:
                 await self._see_through(order)
         except Rejected as error:
@@ -198,25 +268,27 @@ class Gateway:
         asyncio.get_running_loop().call_later(pause, self._outbox.put, order, Task.CANCEL)
 
     async def _see_through(self, order: ApprovedOrder) -> None:
-        self._placing[order.client_order_id] = False
+        name = order.client_order_id
+        self._placing[name] = False
+        if order.purpose is OrderPurpose.STOP_LOSS:
+            self._stops[name] = order, self._clock.monotonic()
         try:
             await self._persist(self._place, order, RetrySafe)
             self._watch(order)
         except OutcomeUnknown as error:
-            log.warning("place_unknown", client_order_id=order.client_order_id, reason=str(error))
-            await self._resolve(order)
+            log.warning("place_unknown", client_order_id=name, reason=str(error))
+            await self._resolve(order, again=order.purpose.protective)
         except Rejected as error:
             self._ended(order, str(error), refusal=error.refusal)
         finally:
-            if self._placing.pop(order.client_order_id):
+            self._stops.pop(name, None)
+            if self._placing.pop(name):
                 self._outbox.put(order, Task.CANCEL)
 
     def _watch(self, order: ApprovedOrder) -> None:
         """Ask about a market order whose fill does not come: until it is booked, what it bought has no stop."""
         if order.kind is OrderKind.MARKET and self._venue.settle_s and self._live(order) is not None:
-            task = asyncio.create_task(self._confirm(order), name=f"confirm-{order.client_order_id}")
-            self._watched.add(task)
-            task.add_done_callback(self._watched.discard)
+            self._spawn(self._confirm(order), f"confirm-{order.client_order_id}")
 
     async def _confirm(self, order: ApprovedOrder) -> None:
         pause = _CONFIRM_S
@@ -244,8 +316,15 @@ class Gateway:
         else:
             await self._venue.place(order)
 
-    async def _resolve(self, order: ApprovedOrder) -> None:
-        """Find out what became of an order whose answer was lost; it is never sent again before that is known."""
+    async def _resolve(self, order: ApprovedOrder, *, again: bool = False) -> None:
+        """Find out what became of an order whose answer was lost.
+
+        Parameters
+        ----------
+        again
+            Whether it is sent again while the venue does not know it: right for an order that rests, because no second
+            one rests under its id (Binance docs, "New Algo Order", clientAlgoId). Any other is never sent again.
+        """
         deadline = self._clock.monotonic() + self._venue.settle_s
         pause = FIRST_PAUSE_S
         while True:
@@ -253,6 +332,14 @@ class Gateway:
             if reports is not None:
                 self._deliver(reports)
                 return
+            if again:
+                try:
+                    await self._persist(self._place, order, RetrySafe)
+                except OutcomeUnknown as error:
+                    log.warning("place_unknown", client_order_id=order.client_order_id, reason=str(error))
+                    deadline = self._clock.monotonic() + self._venue.settle_s
+                else:
+                    return
             left = deadline - self._clock.monotonic()
             if left <= 0:
                 self._ended(order, NEVER_ARRIVED)

@@ -254,7 +254,8 @@ class ShardHost:
             running = await self.load()
         tasks = [
             asyncio.create_task(running.shard.run(), name=f"shard-{self.number}"),
-            asyncio.create_task(self._serve(running, ready), name=f"gateway-{self.number}"),
+            asyncio.create_task(running.gateway.run(), name=f"gateway-{self.number}"),
+            asyncio.create_task(self._resume(running, ready), name=f"resume-{self.number}"),
         ]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
@@ -267,10 +268,10 @@ class ShardHost:
                 task.result()
 
     @staticmethod
-    async def _serve(running: "_Running", ready: Callable[[], None]) -> None:
+    async def _resume(running: "_Running", ready: Callable[[], None]) -> None:
+        # Beside the gateway's work: what the venue says nothing about must not keep stops and closings from leaving.
         await running.gateway.resume(running.unresolved)
         ready()
-        await running.gateway.run()
 
     def _loaded(self) -> Shard:
         if self._running is None:

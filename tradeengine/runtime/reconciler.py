@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from decimal import localcontext
-from typing import Final
+from decimal import Decimal, localcontext
+from typing import Final, NamedTuple
 
 import msgspec
 import structlog
@@ -18,19 +18,26 @@ from tradeengine.domain.reconcile import differences
 from tradeengine.domain.state import ShardState
 from tradeengine.journal.record import Record
 from tradeengine.runtime.account import Account
-from tradeengine.venue.base import Venue
+from tradeengine.venue.base import AccountFigures, Venue
 
 _FIRST_PAUSE_S: Final = 1.0
 _LONGEST_PAUSE_S: Final = 15.0
 _SOON_S: Final = 2.0
 _LASTING_S: Final = 15.0
-"""From then on failing looks are no passing matter any more."""
+"""Looks that fail for so long are no passing matter."""
 _PER_SYMBOL_S: Final = 0.75
 """Least pause for each symbol: a look costs about 12 of the 2,400 that an exchange lets one spend in a minute."""
 _GRACE_S: Final = 10.0
 LONGEST_INTERVAL_S: Final = 60.0
 
 log = structlog.get_logger(__name__)
+
+
+class Stated(NamedTuple):
+    """What the venue said of the account, and when, monotonic seconds."""
+
+    figures: AccountFigures
+    at: float
 
 
 class Reconciler:
@@ -67,8 +74,10 @@ class Reconciler:
         self._wanted = asyncio.Event()
         self._first = asyncio.Event()
         self._since = clock.monotonic()
+        self._troubled_since: float | None = None
         self.latest: dict[str, VenueObserved] = {}
         """The newest observation of each symbol."""
+        self._stated: Stated | None = None
         self.trouble: str | None = "the exchange has not been looked at yet"
         """Why the newest look failed: then what the exchange holds is unknown, not flat."""
 
@@ -92,7 +101,24 @@ class Reconciler:
     @property
     def lasting_trouble(self) -> str | None:
         """Why what the exchange holds is unknown, once it has been for a while; ``None`` else."""
-        return self.trouble if self.age_s >= _LASTING_S else None
+        since = self._troubled_since
+        return self.trouble if since is not None and self._clock.monotonic() - since >= _LASTING_S else None
+
+    def stated(self) -> dict[str, Decimal] | None:
+        """The account by the venue's own books at the newest look, in quote currency, and the look's age in seconds.
+
+        ``None`` before the first look, and where the venue keeps no account.
+        """
+        if self._stated is None:
+            return None
+        figures, at = self._stated
+        return {
+            "wallet_balance": figures.wallet,
+            "unrealized_pnl": figures.unrealized,
+            "equity": figures.equity,
+            "available_balance": figures.available,
+            "age_seconds": round(Decimal(self._clock.monotonic() - at), 3),
+        }
 
     def kick(self) -> None:
         """Look again at once."""
@@ -154,12 +180,13 @@ class Reconciler:
 
     async def _ask(self) -> list[VenueObserved]:
         began = self._clock.monotonic()
-        equity = await self._venue.equity()
-        if equity is not None:
-            self._account.anchor(equity)
+        figures = await self._venue.account()
+        if figures is not None:
+            self._account.anchor(figures.equity)
+            self._stated = Stated(figures, self._clock.monotonic())
         found = list(await self._venue.observe(self._known_trades()))
         self.latest = {observed.symbol: observed for observed in found}
-        self._since, self.trouble = began, None
+        self._since, self.trouble, self._troubled_since = began, None, None
         return found
 
     async def run(self) -> None:
@@ -173,6 +200,8 @@ class Reconciler:
                 if self.trouble is None or not self._first.is_set():
                     log.warning("exchange_unknown", reason=str(error), action="it is asked again")
                 self.trouble = f"what the exchange holds is unknown: {error}"
+                if self._troubled_since is None:
+                    self._troubled_since = self._clock.monotonic()
                 await self._clock.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE_S)
                 continue

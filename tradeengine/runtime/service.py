@@ -170,8 +170,12 @@ class Service:
         log.info("stopped")
 
     def account(self) -> dict[str, Any]:
-        """The account in figures, in quote currency."""
-        return {"mode": self.settings.trading_mode, **self.engine.account.summary(self.clock.now_ms())}
+        """The account in figures, in quote currency: by our books, and as the exchange stated it last."""
+        return {
+            "mode": self.settings.trading_mode,
+            **self.engine.account.summary(self.clock.now_ms()),
+            "exchange": self.engine.reconciler.stated(),
+        }
 
     def coverage(self) -> list[CoveredPosition]:
         """Every strategy position, with the orders that protect it at the venue."""
@@ -224,9 +228,9 @@ class Service:
             self.alerts.stand("exchange_unknown", self.engine.reconciler.lasting_trouble)
             if self.starting is not None:
                 continue
-            self.alerts.stand("naked_position", _names("no live stop", late))
+            self.alerts.stand("naked_position", _names("no live stop", late), changes=True)
             old = _names(f"open for more than {self.settings.stale_position_seconds} s", stale)
-            self.alerts.stand("stale_position", old, Severity.WARNING)
+            self.alerts.stand("stale_position", old, Severity.WARNING, changes=True)
             self.alerts.stand("engine_trouble", self.engine.trouble)
             self.alerts.stand("venue_trouble", self.venue.state().trouble)
 

@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from pydantic import JsonValue
+
 from shared.health import ComponentHealth
 from tradeengine.projection.projector import Projector
 from tradeengine.runtime.committer import Committer
@@ -34,7 +36,7 @@ def _position_manager(engine: Engine) -> ComponentHealth:
 
 
 def _journal(committer: Committer) -> ComponentHealth:
-    details = {"store": "sqlite", "waiting_records": committer.waiting}
+    details: dict[str, JsonValue] = {"store": "sqlite", "waiting_records": committer.waiting}
     trouble = committer.trouble
     return ComponentHealth.unhealthy(trouble, **details) if trouble else ComponentHealth(details=details)
 

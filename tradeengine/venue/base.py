@@ -31,6 +31,28 @@ class VenueState:
     details: Mapping[str, JsonValue] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class AccountFigures:
+    """What the account holds, in quote currency, by the venue's own books.
+
+    Parameters
+    ----------
+    wallet
+        Deposits, realised P&L, fees and funding.
+    available
+        What new positions may use as margin.
+    """
+
+    wallet: Decimal
+    unrealized: Decimal
+    available: Decimal
+
+    @property
+    def equity(self) -> Decimal:
+        """Wallet and unrealised P&L."""
+        return self.wallet + self.unrealized
+
+
 class OrderDoor(Protocol):
     """The part of a venue that orders go through. What becomes of them arrives as reports at a sink.
 
@@ -113,10 +135,8 @@ class Venue(OrderDoor, Protocol):
         """Call a function whenever reports may have been missed, such as after a lost connection came back."""
         ...
 
-    async def equity(self) -> Decimal | None:
-        """What the account is worth by the venue's own books, in quote currency, unrealised P&L included.
-
-        ``None`` where the venue keeps no account.
+    async def account(self) -> AccountFigures | None:
+        """What the account holds by the venue's own books, ``None`` where the venue keeps no account.
 
         Raises
         ------

@@ -359,6 +359,17 @@ def test_silence_about_an_order_that_was_taken_is_a_doubt_of_the_stream() -> Non
     assert not desk.doubts, "the stream may be quicker than the answer"
 
 
+def test_only_a_new_connection_settles_the_doubt_of_the_stream_itself() -> None:
+    desk = Desk()
+    order = entry(client_order_id=OWN)
+    desk.links.sent(order, 0)
+    desk.events.expect(order)
+    desk.events.truth_was_read("BTCUSDT", desk.clock.monotonic())
+    assert desk.doubted() == [DoubtKind.SILENCE], "looks at the exchange would hide a deaf stream"
+    desk.events.truth_was_read("BTCUSDT", desk.clock.monotonic(), connected=True)
+    assert not desk.doubts
+
+
 def test_reading_the_trades_back_settles_what_was_doubted_before_and_nothing_after() -> None:
     desk = Desk()
     desk.hear(trade_lite(501))

@@ -233,7 +233,7 @@ async def test_a_symbol_that_never_stands_still_is_not_known(rig: Live, feed: Ac
     while not reading.done():
         await rig.trade(f"te-j-0-{number}o", "0.001")
         number += 1
-    with pytest.raises(RetrySafe, match="BTCUSDT go on happening"):
+    with pytest.raises(RetrySafe, match="BTCUSDT does not stand still"):
         await reading
     assert [owner for _, _, owner in rig.fills()] == [f"te-j-0-{each}o" for each in range(len(rig.fills()))]
 
@@ -439,3 +439,48 @@ async def _hold(rig: Live, session: Session, heard: list[list[dict[str, Any]]], 
     assert len(rig.ends()) == len(set(rig.ends()))
     assert set(rig.ends()) == session.ends
     assert feed.events.doubted() == frozenset()
+
+
+async def test_a_stop_that_triggers_just_now_is_not_seen_to_be_gone(rig: Live) -> None:
+    """It is listed nowhere until it has become an order: nobody must place a second one meanwhile."""
+    triggering = True
+
+    def listed(rows: Any) -> Any:
+        return [] if triggering else rows
+
+    def stated(row: Any) -> Any:
+        return row | {"algoStatus": "TRIGGERING"} if triggering and row.get("algoStatus") == "NEW" else row
+
+    async with rig.lied_to({"openAlgoOrders": listed, "fapi/v1/algoOrder": stated}) as feed:
+        await rig.trade("te-j-0-1o", "0.010")
+        await rig.send(feed, stop_of(client_order_id="te-j-0-2s"))
+        await rig.moment()
+        with pytest.raises(RetrySafe, match="orders live"):
+            await observe(feed)
+        triggering = False
+        assert [order.client_order_id for order in (await observe(feed)).orders] == ["te-j-0-2s"]
+
+
+async def test_a_stop_s_fill_is_the_stop_s_where_conditional_orders_that_ended_are_not_listed() -> None:
+    """What it became has an id that the exchange made, and only the stop itself says that it became that."""
+    async with live(options={"spawned_client_id": "generated"}) as rig:
+        feed = rig.feed()
+        await observe(feed)
+        await rig.trade("te-j-0-1o", "0.010")
+        await rig.send(feed, stop_of(client_order_id="te-j-0-2s"))
+        await rig.fault({"status": 404, "msg": "no such path"}, {"path": "*/allAlgoOrders"}, times=None)
+        await rig.control("mark", {"symbol": "BTCUSDT", "price": "48900"})
+        await feed.reader.close_gaps()
+        assert [owner for _, _, owner in rig.fills()] == ["te-j-0-1o", "te-j-0-2s"]
+
+
+async def test_an_order_of_others_of_a_type_that_nobody_knows_hides_nothing(rig: Live) -> None:
+    """Ours of such a type is an answer that cannot be understood; what others do must not stop the engine."""
+
+    def listed(rows: Any) -> Any:
+        return [*rows, rows[0] | {"clientAlgoId": "by-hand", "algoId": 99, "orderType": "VP"}]
+
+    async with rig.lied_to({"openAlgoOrders": listed}) as feed:
+        await rig.trade(OWN)
+        await rig.trade("te-j-0-3s", "0.010", "SELL", type="STOP_MARKET", triggerPrice="49000")
+        assert [order.client_order_id for order in (await observe(feed)).orders] == ["te-j-0-3s"]

@@ -307,7 +307,8 @@ async def test_equity_is_the_exchanges_own(desk: Rig) -> None:  # I119
 
     assert account.wallet == D(100_000) - D("50000.10") * D("0.0005")
     assert account.unrealized == D("999.9")
-    assert await desk.venue.equity() == account.wallet + account.unrealized
+    assert account.equity == account.wallet + account.unrealized
+    assert account.available == account.equity - D(51_000) / 5
 
 
 @pytest.mark.parametrize("missing", ["totalWalletBalance", "totalUnrealizedProfit", "availableBalance"])
@@ -356,12 +357,12 @@ async def test_openings_leave_room_for_what_protects_and_closes() -> None:
 async def test_a_ban_is_said_and_nothing_is_sent(desk: Rig) -> None:
     await desk.sim.fault({"ban": 600}, {"path": "/fapi/v3/account"})
     with pytest.raises(RetrySafe):
-        await desk.venue.equity()
+        await desk.venue.account()
     count = len(await desk.sim.requests())
     with pytest.raises(RetrySafe, match="silence"):
         await desk.venue.place(exit_())
     with pytest.raises(RetrySafe, match="silence"):
-        await desk.venue.equity()
+        await desk.venue.account()
 
     assert "takes no requests" in (desk.venue.state().trouble or "")
     asked = [each["path"] for each in await desk.sim.requests()][count:]

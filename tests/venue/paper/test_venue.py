@@ -237,7 +237,7 @@ async def test_a_price_that_is_too_old_is_none_and_orders_wait_for_the_next(desk
 # ---------------------------------------------------------------- funding
 
 
-def settlements(reports: list[Report]) -> list[tuple[Decimal, Decimal]]:
+def settlements(reports: list[Report]) -> list[tuple[Decimal | None, Decimal | None]]:
     return [(report.rate, report.mark_price) for report in reports if isinstance(report, FundingSettled)]
 
 

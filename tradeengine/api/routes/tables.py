@@ -68,6 +68,7 @@ TABLES = (
     ),
     Table("/orders", "orders", "Orders and what became of them", ("strategy_id", "symbol", "position_side", "status")),
     Table("/fills", "fills", "Executions", ("strategy_id", "symbol", "position_side", "order_id")),
+    Table("/funding-payments", "funding_payments", "Funding, each strategy's share", ("strategy_id", "symbol")),
     Table("/decisions", "decisions", "What became of each signal", ("strategy_id", "symbol", "outcome", "reason")),
     Table("/alerts", "alerts", "What operators were told", ("name", "severity", "symbol", "strategy_id")),
     Table("/differences", "differences", "How books and exchange differed", ("symbol", "kind", "action", "status")),

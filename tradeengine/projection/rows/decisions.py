@@ -58,6 +58,8 @@ def _asked(signal: SignalReceived) -> dict[str, Any]:
         "take_profit": signal.take_profit,
         "stop_loss_pct": signal.stop_loss_pct,
         "take_profit_pct": signal.take_profit_pct,
+        "trailing_pct": signal.trailing_pct,
+        "break_even_at_pct": signal.break_even_at_pct,
         "target_price": signal.target_price,
         "conditional_price": signal.conditional_price,
         "conditional_direction": signal.conditional_direction,

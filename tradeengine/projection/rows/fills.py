@@ -20,7 +20,7 @@ def filled(source: Source, event: OrderFilled) -> list[Change]:
         trades = 0 if event.reconciled else 1
         fee = event.quote_fee(share.fee)
         changes.append(daily_pnl.added(event.time_ms, share.strategy_id, share.realized, fee, ZERO, trades))
-    return changes
+    return [*changes, *orders.spent(event)]
 
 
 def _fill(source: Source, event: OrderFilled, share: FillShare) -> Change:

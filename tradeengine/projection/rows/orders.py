@@ -1,14 +1,18 @@
-"""Rows of ``orders``, and the order ids that positions show."""
+"""Rows of ``orders``, and the stop and target that positions name."""
 
 from decimal import Decimal
 
-from contracts.enums import OrderPurpose, OrderStatus
+from contracts.enums import CloseReason, OrderStatus
+from tradeengine.domain.attribution import order_reason
 from tradeengine.domain.events import CancelPlanned, OrderAmended, OrderEnded, OrderFilled, OrderOpened, OrderPlanned
 from tradeengine.domain.money import ZERO
 from tradeengine.domain.position import leg_key
-from tradeengine.projection.changes import Amend, Change, Patch, Put
+from tradeengine.projection.changes import Amend, Change, DropProtection, Patch, Put, Reference
+from tradeengine.projection.cover import named_in
 from tradeengine.projection.rows.source import Source
-from tradeengine.projection.tables import ORDERS, POSITIONS, STRATEGY_POSITIONS
+from tradeengine.projection.tables import ORDERS, POSITIONS
+
+_PROTECTED = (CloseReason.STOP_LOSS, CloseReason.TAKE_PROFIT)
 
 
 def planned(source: Source, event: OrderPlanned) -> list[Change]:
@@ -23,11 +27,13 @@ def planned(source: Source, event: OrderPlanned) -> list[Change]:
         "side": order.side,
         "position_side": order.position_side,
         "purpose": order.purpose,
+        "close_reason": None if order.purpose.opening else order_reason(order),
         "type": order.kind,
         "time_in_force": order.time_in_force,
         "quantity": order.quantity,
         "price": order.price,
         "trigger_price": order.trigger_price,
+        "callback_pct": order.callback_pct,
         "status": OrderStatus.PLANNED,
         "filled_quantity": ZERO,
         "filled_value": ZERO,
@@ -38,14 +44,15 @@ def planned(source: Source, event: OrderPlanned) -> list[Change]:
         "expires_at": order.expires_ms,
         **source.origin,
     }
-    changes: list[Change] = [Put(ORDERS.name, (order.client_order_id,), values)]
-    if order.position_id is not None and order.purpose.protective:
-        key, is_stop = (order.position_id,), order.purpose is OrderPurpose.STOP_LOSS
-        name = "stop_loss_order_id" if is_stop else "take_profit_order_id"
-        changes.append(Patch(POSITIONS.name, key, {name: order.client_order_id}))
-        name = "sl_order_id" if is_stop else "tp_order_id"
-        changes.append(Patch(STRATEGY_POSITIONS.name, key, {name: order.client_order_id}))
-    return changes
+    key = (order.client_order_id,)
+    if order.position_id is None or not order.purpose.protective:
+        return [Put(ORDERS.name, key, values)]
+    columns, position = named_in(order.purpose), (order.position_id,)
+    former = Reference(POSITIONS.name, position, columns[POSITIONS.name])
+    return [
+        Put(ORDERS.name, key, values, {"replaces_order_id": former}),
+        *[Patch(table, position, {column: order.client_order_id}) for table, column in columns.items()],
+    ]
 
 
 def opened(source: Source, event: OrderOpened) -> list[Change]:
@@ -75,10 +82,12 @@ def ended(source: Source, event: OrderEnded) -> list[Change]:
     values = {
         "status": event.status,
         "reason": event.reason,
+        "refusal": event.refusal,
         "ended_at": event.time_ms,
         "updated_at": event.time_ms,
     }
-    return [Patch(ORDERS.name, (event.client_order_id,), values)]
+    dropped = [DropProtection(event.client_order_id)] if event.purpose.protective else []
+    return [Patch(ORDERS.name, (event.client_order_id,), values), *dropped]
 
 
 def filled(event: OrderFilled) -> list[Change]:
@@ -103,3 +112,9 @@ def filled(event: OrderFilled) -> list[Change]:
         Amend(table=ORDERS.name, key=key, amounts=amounts, quotients=quotients),
         Patch(ORDERS.name, key, values),
     ]
+
+
+def spent(event: OrderFilled) -> list[Change]:
+    """A stop or target that has filled while a part of its position stays open, after all other changes."""
+    leaves_some = any(share.after.quantity and share.close_reason in _PROTECTED for share in event.shares)
+    return [DropProtection(event.client_order_id)] if leaves_some and not event.order_remaining else []

@@ -39,19 +39,17 @@ def protected(source: Source, event: ProtectionPlanned) -> list[Change]:
     """Stop and target that are wanted now."""
     key = (event.position_id,)
     stop, target = event.stop_price, event.target_price
+    wanted = {
+        "trailing_pct": event.trailing_pct,
+        "break_even_at_pct": event.break_even_at_pct,
+        "stop_widened": event.widened,
+        "stop_clamped": event.clamped,
+        "target_waits": event.target_waits,
+        "updated_at": event.time_ms,
+    }
     return [
-        Patch(POSITIONS.name, key, {"stop_loss": stop, "take_profit": target, "updated_at": event.time_ms}),
-        Patch(
-            STRATEGY_POSITIONS.name,
-            key,
-            {
-                "stop_loss_price": stop,
-                "take_profit_price": target,
-                "stop_widened": event.widened,
-                "stop_clamped": event.clamped,
-                "updated_at": event.time_ms,
-            },
-        ),
+        Patch(POSITIONS.name, key, {"stop_loss": stop, "take_profit": target, **wanted}),
+        Patch(STRATEGY_POSITIONS.name, key, {"stop_loss_price": stop, "take_profit_price": target, **wanted}),
     ]
 
 

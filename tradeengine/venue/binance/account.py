@@ -5,32 +5,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from tradeengine.venue.base import AccountFigures
 from tradeengine.venue.binance.budget import Priority
 from tradeengine.venue.binance.endpoints import ACCOUNT, ACCOUNT_CONFIG
 from tradeengine.venue.binance.parts import Rest
 from tradeengine.venue.binance.rows import Unreadable, number, rows
-
-
-@dataclass(frozen=True)
-class AccountFigures:
-    """What the account holds, in quote currency, by the exchange's own books.
-
-    Parameters
-    ----------
-    wallet
-        Deposits, realised P&L, fees and funding.
-    available
-        What new positions may use as margin.
-    """
-
-    wallet: Decimal
-    unrealized: Decimal
-    available: Decimal
-
-    @property
-    def equity(self) -> Decimal:
-        """Wallet and unrealised P&L."""
-        return self.wallet + self.unrealized
 
 
 @dataclass(frozen=True)

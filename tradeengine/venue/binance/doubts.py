@@ -66,9 +66,20 @@ class Doubts:
         """Doubts that are older than patience, oldest first."""
         return [doubt for doubt, since in self._since.items() if now - since >= patience_s]
 
-    def settle_until(self, moment: float, symbol: str) -> None:
-        """A symbol's truth was read, beginning at a moment: what was doubted of it before is settled."""
-        self._since = {doubt: since for doubt, since in self._since.items() if since > moment or doubt.symbol != symbol}
+    def settle_until(self, moment: float, symbol: str, *, connected: bool = False) -> None:
+        """A symbol's truth was read, beginning at a moment: what was doubted of it before is settled.
+
+        Parameters
+        ----------
+        connected
+            Whether the stream was connected anew before. Else it may be as deaf as it was: that what it should have
+            told is known by other means does not show that it hears.
+        """
+        self._since = {
+            doubt: since
+            for doubt, since in self._since.items()
+            if since > moment or doubt.symbol != symbol or (doubt.kind.deaf and not connected)
+        }
 
     def symbols(self) -> frozenset[str]:
         """Symbols that anything is in doubt of."""

@@ -135,15 +135,17 @@ class EventReader:
         """Ids of orders that messages came of, and of which is not known whose they are."""
         return [order_id for of_symbol, order_id in self._parked if of_symbol == symbol]
 
-    def truth_was_read(self, symbol: str, moment: float) -> Sequence[Report]:
+    def truth_was_read(self, symbol: str, moment: float, *, connected: bool = False) -> Sequence[Report]:
         """The symbol's trades were read back and told: settle what was doubted, and explain what waited.
 
         Parameters
         ----------
         moment
             When the reading began, monotonic seconds; what came later is still in doubt.
+        connected
+            Whether the stream was connected anew before; else whether it hears stays in doubt.
         """
-        self._doubts.settle_until(moment, symbol)
+        self._doubts.settle_until(moment, symbol, connected=connected)
         self.tally.rebase(symbol, moment)
         self._changed.pop(symbol, None)
         explained = [key for key in self._parked if key[0] == symbol and self.links.client_order_id(*key)]

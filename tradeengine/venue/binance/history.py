@@ -155,26 +155,29 @@ class TradeHistory:
 
     async def _conditional(self, symbol: str, order_id: int) -> str | None:
         """Client algo id of the conditional order that became an order, ``None`` if none did."""
-        try:
-            answer = await self._rest.call(ALL_ALGO_ORDERS, Priority.QUERY, symbol=symbol, limit=PAGE)
-            listed = rows(answer, "allAlgoOrders")
-            names = {text(row, "clientAlgoId") for row in listed}
-            # The list reaches back a week only.
-            for link in self._links.open():
-                if link.symbol == symbol and link.conditional and link.client_order_id not in names:
-                    listed += await self._algo(link.client_order_id)
-        except Rejected as error:
-            if missing_path(error):
-                return None
-            raise
+        listed = await self._algos(symbol)
+        names = {text(row, "clientAlgoId") for row in listed}
+        # The list reaches back a week only, and not every exchange has it.
+        for link in self._links.open():
+            if link.symbol == symbol and link.conditional and link.client_order_id not in names:
+                listed += await self._algo(link.client_order_id)
         became = [row for row in listed if str(row.get("actualOrderId") or "") == str(order_id)]
         return text(became[0], "clientAlgoId") if became else None
+
+    async def _algos(self, symbol: str) -> list[dict[str, Any]]:
+        try:
+            answer = await self._rest.call(ALL_ALGO_ORDERS, Priority.QUERY, symbol=symbol, limit=PAGE)
+        except Rejected as error:
+            if not missing_path(error):
+                raise
+            return []
+        return rows(answer, "allAlgoOrders")
 
     async def _algo(self, client_id: str) -> list[dict[str, Any]]:
         try:
             row = await self._rest.call(ALGO_ORDER, Priority.QUERY, clientAlgoId=client_id)
         except Rejected as error:
-            if error.code != NO_SUCH_ORDER:
+            if error.code != NO_SUCH_ORDER and not missing_path(error):
                 raise
             return []
         return rows([row], "algoOrder")

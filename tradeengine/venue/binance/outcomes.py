@@ -67,13 +67,23 @@ class OrderOutcomes:
         await each(wanted, read_one)
         await self.settle(wanted, listed)
 
-    async def settle(self, symbols: Collection[str], listed: dict[str, str]) -> None:
+    async def settle(
+        self, symbols: Collection[str], listed: dict[str, str], asked_ms: int | None = None
+    ) -> frozenset[str]:
         """Tell what became of own orders, given which rest.
 
         Parameters
         ----------
         listed
             Client order id to the exchange's id of all orders of the symbols that rest, conditional ones included.
+        asked_ms
+            When the lists were asked for, engine's clock.
+
+        Returns
+        -------
+        frozenset of str
+            Symbols of orders that live, were sent before the lists were asked for, and are in none: a stop that
+            triggers just now, or a list that lags. What the lists lack of these symbols proves nothing.
 
         Raises
         ------
@@ -90,12 +100,21 @@ class OrderOutcomes:
             elif not link.heard:
                 self._links.heard(link.client_order_id, link.symbol, link.noted_ms, conditional=link.conditional)
                 self._tell(link, venue_order_id, OrderStatus.OPEN, ZERO)
-        await each(doubtful, self._ask)
+        unlisted: set[str] = set()
 
-    async def _ask(self, link: OpenLink) -> None:
+        async def ask(link: OpenLink) -> None:
+            alive = await self._ask(link) and not self._links.has_ended(link.client_order_id)
+            if alive and asked_ms is not None and link.noted_ms < asked_ms:
+                unlisted.add(link.symbol)
+
+        await each(doubtful, ask)
+        return frozenset(unlisted)
+
+    async def _ask(self, link: OpenLink) -> bool:
         row = await (self._ask_algo(link) if link.conditional else self._ask_order(link))
         if row is None and self._clock.now_ms() - link.noted_ms > FORGET_MS:
             self._links.drop(link.client_order_id)
+        return row is not None
 
     async def _ask_order(self, link: OpenLink, order_id: int | None = None) -> Row | None:
         name: dict[str, str | int] = (

@@ -96,8 +96,9 @@ class TruthReader:
         await self._history.read(of, served_ms, Priority.QUERY)
         await self._outcomes.read(None if symbols is None else of)
         # A message that could not be read names no symbol, perhaps.
-        for symbol in [*of, *([""] if symbols is None else [])]:
-            self._events.tell(self._events.truth_was_read(symbol, moment), self._sink)
+        connected = symbols is None
+        for symbol in [*of, *([""] if connected else [])]:
+            self._events.tell(self._events.truth_was_read(symbol, moment, connected=connected), self._sink)
 
     async def observe(self, last_trades: Mapping[str, str | None]) -> Sequence[VenueObserved]:
         """As :meth:`tradeengine.venue.base.Venue.observe`.
@@ -117,10 +118,13 @@ class TruthReader:
             moving = [symbol for symbol in moving if symbol not in found]
             if not moving:
                 return [found[symbol] for symbol in last_trades]
-        raise RetrySafe(f"trades of {', '.join(moving)} go on happening while positions are read; observe them later")
+        raise RetrySafe(
+            f"{', '.join(moving)} does not stand still: it is traded while positions are read, or orders live that the "
+            "exchange does not list; observe it later"
+        )
 
     async def _still(self, symbols: Sequence[str]) -> dict[str, VenueObserved]:
-        """Observations of the symbols of which nothing was traded while they were read."""
+        """Observations of the symbols of which nothing was traded while they were read, and no order is in between."""
         moment, asked_ms = self._clock.monotonic(), self._clock.now_ms()
         served_ms = await self._exchange_ms()
         before = {symbol: self._trades.version(symbol) for symbol in symbols}
@@ -129,8 +133,8 @@ class TruthReader:
         for symbol, happened_ms in await self._history.read(symbols, served_ms, Priority.READ):
             if self._connected_ms is not None and self._connected_ms < happened_ms < served_ms - self._visible_ms:
                 self._on_missed(symbol)
-        await self._outcomes.settle(symbols, holdings.listed)
-        still = [symbol for symbol in symbols if self._trades.version(symbol) == before[symbol]]
+        unlisted = await self._outcomes.settle(symbols, holdings.listed, asked_ms)
+        still = [s for s in symbols if self._trades.version(s) == before[s] and s not in unlisted]
         for symbol in still:
             self._events.tell(self._events.truth_was_read(symbol, moment), self._sink)
         return {

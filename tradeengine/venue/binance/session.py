@@ -20,6 +20,7 @@ from tradeengine.venue.binance.client import BinanceClient, Fence
 from tradeengine.venue.binance.desk import OrderDesk
 from tradeengine.venue.binance.events import Notice
 from tradeengine.venue.binance.feed import AccountFeed
+from tradeengine.venue.binance.funding import FUNDING_FEE, FundingFeed
 from tradeengine.venue.binance.lookup import OrderLookup
 from tradeengine.venue.binance.market_stream import MarketStream
 from tradeengine.venue.binance.requests import RequestBuilder
@@ -87,6 +88,7 @@ class Session:
     ) -> None:
         self._terms = terms
         self._clock = clock
+        self._on_gap = on_gap
         self._parts = AsyncExitStack()
         self._client = connect(terms, fence)
         self.rest = RestCaller(self._client, budget, clock)
@@ -104,8 +106,9 @@ class Session:
             marks=self.market.price,
             hedge=hedge,
             on_notice=self._noticed,
-            on_gap=on_gap,
+            on_gap=self._gap_closed,
         )
+        self.funding = FundingFeed(self.rest, clock, sink, instruments=lambda: self.instruments)
         builder = RequestBuilder(terms.mode)
         self.lookup = OrderLookup(self.rest, builder, self.feed.links, clock)
         self.desk = OrderDesk(
@@ -142,8 +145,11 @@ class Session:
             self.instruments = dict(self.report.instruments)
             await self.market.start()
             starting.push_async_callback(self.market.stop)
+            # Before fills that were missed too: it is of what was held then, which they may have closed.
+            await self.funding.first()
             await self.feed.start()
             starting.push_async_callback(self.feed.stop)
+            self._spawn(self.funding.run(), "binance-funding")
             self._spawn(self._tend(), "binance-tend")
             self._parts = starting.pop_all()
 
@@ -182,8 +188,16 @@ class Session:
             except EngineError as error:
                 log.warning("venue_not_tended", reason=str(error), action="it is tried again in ten minutes")
 
+    def _gap_closed(self) -> None:
+        self.funding.look()
+        self._on_gap()
+
     def _noticed(self, notice: Notice) -> None:
-        if notice.event == "ACCOUNT_CONFIG_UPDATE":
+        if notice.event == "ACCOUNT_UPDATE":
+            update = notice.payload.get("a")
+            if isinstance(update, dict) and update.get("m") == FUNDING_FEE:
+                self.funding.announced()
+        elif notice.event == "ACCOUNT_CONFIG_UPDATE":
             changed = notice.payload.get("ac")
             if isinstance(changed, dict):
                 self.setup.changed(str(changed.get("s")))

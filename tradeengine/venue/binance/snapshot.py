@@ -3,6 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from contracts.enums import OrderKind, PositionSide
@@ -126,6 +127,9 @@ class SnapshotReader:
         known = self._links.client_order_id(symbol, order_id)
         if known is None:
             known = client_id if self._links.is_own(client_id) else await self._owner(symbol, order_id)
+        kind = self._kind(text(row, "type"), known)
+        if kind is None:
+            return
         self._add(
             holdings,
             symbol,
@@ -134,7 +138,7 @@ class SnapshotReader:
                 venue_order_id=str(order_id),
                 side=side(row),
                 position_side=self._leg(row, known),
-                kind=_kind(text(row, "type")),
+                kind=kind,
                 quantity=number(row, "origQty"),
                 filled=number(row, "executedQty"),
                 price=figure_or_zero(row, "price") or None,
@@ -144,6 +148,10 @@ class SnapshotReader:
 
     def _algo(self, holdings: Holdings, row: Row) -> None:
         client_id = text(row, "clientAlgoId")
+        # The documents say the first, recordings the second.
+        kind = self._kind(text(row, "orderType" if row.get("orderType") else "type"), client_id)
+        if kind is None:
+            return
         self._add(
             holdings,
             text(row, "symbol"),
@@ -152,8 +160,7 @@ class SnapshotReader:
                 venue_order_id=str(integer(row, "algoId")),
                 side=side(row),
                 position_side=self._leg(row, client_id),
-                # The documents say the first, recordings the second.
-                kind=_kind(text(row, "orderType" if row.get("orderType") else "type")),
+                kind=kind,
                 # Orders that close a whole leg have none.
                 quantity=figure_or_zero(row, "quantity"),
                 price=figure_or_zero(row, "price") or None,
@@ -164,6 +171,17 @@ class SnapshotReader:
     def _add(self, holdings: Holdings, symbol: str, order: VenueOrder) -> None:
         holdings.orders[symbol].append(order)
         holdings.listed[order.client_order_id] = order.venue_order_id
+
+    def _kind(self, name: str, client_id: str) -> OrderKind | None:
+        """Type of an order; ``None`` of one that somebody else placed and that is of no type which is documented.
+
+        Such orders are left alone: what rests beside them must be known all the same.
+        """
+        with suppress(ValueError):
+            return OrderKind(name)
+        if self._links.is_own(client_id):
+            raise Unreadable(f"order {client_id} rests as {name}, a type that is not documented")
+        return None
 
     def _leg(self, row: Row, client_id: str) -> PositionSide:
         reducing = row.get("reduceOnly") is True or row.get("closePosition") is True
@@ -178,10 +196,3 @@ def leg_of_amount(name: str, *, negative: bool) -> PositionSide:
         return PositionSide(name)
     except ValueError:
         raise Unreadable(f"positionSide is {name!r}: expected LONG, SHORT or BOTH") from None
-
-
-def _kind(name: str) -> OrderKind:
-    try:
-        return OrderKind(name)
-    except ValueError:
-        raise Unreadable(f"an order of the type {name} rests, which is none that is documented") from None

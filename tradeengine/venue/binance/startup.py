@@ -8,7 +8,8 @@ import structlog
 from contracts.enums import PositionMode
 from shared.errors import ConfigError, Rejected
 from tradeengine.domain.instrument import Instrument
-from tradeengine.venue.binance.account import AccountFigures, AccountSettings, read_figures, read_settings
+from tradeengine.venue.base import AccountFigures
+from tradeengine.venue.binance.account import AccountSettings, read_figures, read_settings
 from tradeengine.venue.binance.addresses import Addresses
 from tradeengine.venue.binance.budget import Budget, Limits, Priority
 from tradeengine.venue.binance.endpoints import CHANGE_POSITION_MODE, EXCHANGE_INFO

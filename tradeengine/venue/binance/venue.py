@@ -12,8 +12,8 @@ from shared.errors import ConfigError, Rejected, RetrySafe
 from tradeengine.domain.inputs import VenueObserved
 from tradeengine.domain.instrument import Instrument
 from tradeengine.domain.orders import ApprovedOrder, OrderName
-from tradeengine.venue.base import Report, ReportSink, VenueState
-from tradeengine.venue.binance.account import AccountFigures, read_figures
+from tradeengine.venue.base import AccountFigures, Report, ReportSink, VenueState
+from tradeengine.venue.binance.account import read_figures
 from tradeengine.venue.binance.addresses import AddressKind
 from tradeengine.venue.binance.budget import Budget, Usage
 from tradeengine.venue.binance.client import Fence
@@ -148,16 +148,6 @@ class BinanceVenue:
         except Rejected as error:
             raise RetrySafe(f"the account cannot be read: {error}") from error
 
-    async def equity(self) -> Decimal | None:
-        """Wallet and unrealised P&L, in quote currency.
-
-        Raises
-        ------
-        RetrySafe
-            As :meth:`account`.
-        """
-        return (await self.account()).equity
-
     @property
     def report(self) -> StartReport | None:
         """What the last opening found, ``None`` while the venue is closed."""
@@ -187,6 +177,7 @@ class BinanceVenue:
             "user_stream_rebuilds": session.feed.stream.rebuilds,
             "market_stream_heard_ms": session.market.last_heard_ms,
             "market_stream_rebuilds": session.market.rebuilds,
+            "funding_read_ms": session.funding.read_ms,
             "blocked_symbols": dict(session.setup.blocked),
             "stopped_s": round(usage.stopped_s, 3),
         }

@@ -9,7 +9,7 @@ from shared.errors import Rejected, RetrySafe
 from tradeengine.domain.inputs import VenueObserved
 from tradeengine.domain.instrument import Instrument
 from tradeengine.domain.orders import ApprovedOrder, LiveOrder, OrderName
-from tradeengine.venue.base import Report, ReportSink, VenueState
+from tradeengine.venue.base import AccountFigures, Report, ReportSink, VenueState
 from tradeengine.venue.paper.book import PaperBook
 from tradeengine.venue.paper.funding import FundingSchedule
 
@@ -146,7 +146,7 @@ class PaperVenue:
             for symbol in last_trades
         ]
 
-    async def equity(self) -> Decimal | None:
+    async def account(self) -> AccountFigures | None:
         """Nothing: the paper account is worth what the books say."""
         return None
 

@@ -1,0 +1,12 @@
+"""Lessons that cannot apply to this design, or that belong to a part that is not built yet, each with the reason."""
+
+NOT_APPLICABLE = {
+    "I57": (
+        "no route cancels a single order, so there is no fallback that could confuse ids: the engine alone cancels its "
+        "orders, conditional ones at algoOrder (I43)"
+    ),
+    "I104": (
+        "no data service stands between engine and store that could hide a document's id: the journal is read back by "
+        "its own key, shard and sequence (I96)"
+    ),
+}
