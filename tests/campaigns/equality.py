@@ -6,7 +6,9 @@ from decimal import Decimal, localcontext
 from contracts.enums import OrderKind, OrderPurpose, OrderStatus, PositionSide
 from contracts.signal import EXTERNAL
 from tests.campaigns.exchange import SYMBOLS, WALLET, Account, Row
-from tests.campaigns.ledger import Ledger, cut_bound
+from tests.campaigns.ledger import Ledger
+from tests.campaigns.lives import lives_of
+from tradeengine.domain.books import EMPTY
 from tradeengine.domain.money import MONEY, ZERO
 from tradeengine.domain.orders import LiveOrder
 from tradeengine.domain.position import StrategyPosition
@@ -34,27 +36,18 @@ def differences(states: Sequence[ShardState], ledger: Ledger, account: Account) 
     """Everything that is not equal, for people; empty when all is."""
     with localcontext(MONEY):
         return [
-            *_legs(states, account),
             *_trades(ledger, account),
-            *_totals(states, ledger, account),
+            *[
+                text
+                for symbol in SYMBOLS
+                for side in PositionSide
+                for text in _leg(states, ledger, account, symbol, side)
+            ],
+            *[text for symbol in SYMBOLS for text in _totals(states, ledger, account, symbol)],
+            *_wallet(account),
             *_orders(states, account),
             *[text for state in states for text in _unprotected(state, account)],
         ]
-
-
-def _legs(states: Sequence[ShardState], account: Account) -> Iterator[str]:
-    legs = {(leg.symbol, leg.side): leg for state in states for leg in state.legs.values() if leg.quantity}
-    for key in sorted(legs.keys() | account.legs.keys()):
-        quantity, entry = account.legs.get(key, (ZERO, ZERO))
-        leg = legs.get(key)
-        if leg is None or leg.quantity != quantity:
-            yield f"{key}: the exchange holds {quantity}, the books {leg.quantity if leg else 0}"
-            continue
-        if abs(leg.books.entry_price - entry) > entry * ENTRY_TOLERANCE:
-            yield f"{key}: entry price {entry} at the exchange, {leg.books.entry_price} in the books"
-        held = sum((position.quantity for position in leg.strategies.values()), ZERO)
-        if held != quantity:
-            yield f"{key}: the strategies hold {held}, the leg {quantity}"
 
 
 def _trades(ledger: Ledger, account: Account) -> Iterator[str]:
@@ -69,35 +62,60 @@ def _trades(ledger: Ledger, account: Account) -> Iterator[str]:
             yield f"trade {key}: {told} at the exchange, booked as {fill}"
         if (Decimal(row["commission"]), row["commissionAsset"]) != (fill.fee, fill.fee_asset):
             yield f"trade {key}: commission {row['commission']}, booked {fill.fee} {fill.fee_asset}"
-        bound = cut_bound(fill, ledger.inexact[key])
-        if abs(Decimal(row["realizedPnl"]) - fill.realized) > bound:
-            yield f"trade {key}: realised {row['realizedPnl']} at the exchange, {fill.realized} booked (bound {bound})"
 
 
-def _totals(states: Sequence[ShardState], ledger: Ledger, account: Account) -> Iterator[str]:
-    wallet, room = WALLET, ZERO
-    for symbol in SYMBOLS:
-        (state,) = [each for each in states if symbol in each.instruments]
-        paid = (account.total("COMMISSION", symbol), account.total("FUNDING_FEE", symbol))
-        if paid != (-state.totals.fees, state.totals.funding):
-            yield f"{symbol}: commission and funding {paid}, booked {-state.totals.fees}, {state.totals.funding}"
-        fills = {key: fill for key, fill in ledger.fills.items() if key[0] == symbol}
-        realized = sum((fill.realized for fill in fills.values()), ZERO)
-        bound = sum((cut_bound(fill, ledger.inexact[key]) for key, fill in fills.items() if not fill.opening), ZERO)
-        gained = account.total("REALIZED_PNL", symbol)
-        if abs(gained - realized) > bound:
-            yield f"{symbol}: realised {gained} at the exchange, {realized} booked on the leg (bound {bound})"
-        # Single figures of strategies follow their own averages; with what they still hold they add up.
-        legs = [leg for leg in state.legs.values() if leg.symbol == symbol]
-        invested = sum((leg.side.sign * leg.books.cost for leg in legs), ZERO)
-        shares = sum((leg.side.sign * p.books.cost for leg in legs for p in leg.strategies.values()), ZERO)
-        of_legs, of_strategies = realized - invested, state.totals.realized - shares
-        if of_legs != of_strategies:
-            yield f"{symbol}: the strategies' books add up to {of_strategies}, the legs' to {of_legs}"
-        wallet += realized - state.totals.fees + state.totals.funding
-        room += bound
-    if abs(wallet - account.wallet) > room:
-        yield f"wallet {account.wallet} at the exchange, {wallet} by the books (bound {room})"
+def _leg(
+    states: Sequence[ShardState], ledger: Ledger, account: Account, symbol: str, side: PositionSide
+) -> Iterator[str]:
+    """A leg's quantity, its average price, and its P&L fill by fill."""
+    leg = next((found for state in states if (found := state.leg(symbol, side))), None)
+    books = leg.books if leg else EMPTY
+    quantity, entry = account.legs.get((symbol, side), (ZERO, ZERO))
+    held = sum((position.quantity for position in leg.strategies.values()), ZERO) if leg else ZERO
+    if not books.quantity == held == quantity:
+        yield f"{symbol} {side}: the exchange holds {quantity}, the books {books.quantity}, the strategies {held}"
+        return
+    booked = ledger.booked(symbol, side)
+    rows = account.trades_of(symbol, side)
+    lives = lives_of(rows, [fill.trade_id for fill in booked], side)
+    bound = sum((each for life in lives for each in life.bounds.values()), ZERO)
+    if quantity:
+        bound += lives[-1].drift(quantity)
+        if lives[-1].in_order and abs(books.entry_price - entry) > entry * ENTRY_TOLERANCE:
+            yield f"{symbol} {side}: entry price {entry} at the exchange, {books.entry_price} in the books"
+    of_trade = {str(row["id"]): Decimal(row["realizedPnl"]) for row in rows}
+    of_fill = {fill.trade_id: fill.realized for fill in booked}
+    for life in lives:
+        for trade, room in life.bounds.items():
+            if life.in_order and abs(of_trade[trade] - of_fill.get(trade, ZERO)) > room:
+                booked_as = f"{of_trade[trade]} at the exchange, {of_fill.get(trade)} in the books (room {room})"
+                yield f"trade {trade} of {symbol}: realised {booked_as}"
+    gained = sum(of_trade.values(), ZERO) - side.sign * quantity * entry
+    by_books = sum(of_fill.values(), ZERO) - side.sign * books.cost
+    if abs(gained - by_books) > bound:
+        yield f"{symbol} {side}: realised less invested {gained}, by the books {by_books} (room {bound})"
+
+
+def _totals(states: Sequence[ShardState], ledger: Ledger, account: Account, symbol: str) -> Iterator[str]:
+    """A symbol's fees and funding; and whether its strategies' books add up to its legs'."""
+    (state,) = [each for each in states if symbol in each.instruments]
+    paid = (account.total("COMMISSION", symbol), account.total("FUNDING_FEE", symbol))
+    if paid != (-state.totals.fees, state.totals.funding):
+        yield f"{symbol}: commission and funding {paid}, booked {-state.totals.fees}, {state.totals.funding}"
+    legs = [leg for leg in state.legs.values() if leg.symbol == symbol]
+    fills = [fill for side in PositionSide for fill in ledger.booked(symbol, side)]
+    # Strategies have averages of their own: what they realised is equal together with what they hold.
+    of_legs = sum((f.realized for f in fills), ZERO) - sum((leg.side.sign * leg.books.cost for leg in legs), ZERO)
+    shares = sum((leg.side.sign * p.books.cost for leg in legs for p in leg.strategies.values()), ZERO)
+    if of_legs != state.totals.realized - shares:
+        yield f"{symbol}: the strategies' books add up to {state.totals.realized - shares}, the legs' to {of_legs}"
+
+
+def _wallet(account: Account) -> Iterator[str]:
+    """The exchange's own sum: what was realised, paid and received is all that moved the wallet."""
+    moved = sum((Decimal(row["income"]) for row in account.income), ZERO)
+    if account.wallet != WALLET + moved:
+        yield f"wallet {account.wallet}, by the income {WALLET + moved}"
 
 
 def _orders(states: Sequence[ShardState], account: Account) -> Iterator[str]:

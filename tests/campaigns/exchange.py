@@ -50,6 +50,11 @@ class Account:
     conditional: dict[str, Row]
     wallet: Decimal
 
+    def trades_of(self, symbol: str, side: PositionSide) -> Rows:
+        """Trades of a leg, oldest first."""
+        rows = [row for row in self.trades.values() if (row["symbol"], row["positionSide"]) == (symbol, side)]
+        return sorted(rows, key=lambda row: int(row["id"]))
+
     def total(self, kind: str, symbol: str) -> Decimal:
         """Sum of a symbol's income rows of one type."""
         rows = [row for row in self.income if (row["incomeType"], row["symbol"]) == (kind, symbol)]

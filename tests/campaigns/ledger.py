@@ -1,17 +1,14 @@
 """The engine's journal, read as an auditor reads it: each trade once, each order id once, each signal one outcome."""
 
 from collections import Counter
-from decimal import Context, Decimal, Inexact
 
-from contracts.enums import DifferenceKind, Outcome
+from contracts.enums import DifferenceKind, Outcome, PositionSide
 from tradeengine.domain import events as ev
 from tradeengine.domain.inputs import signal_key
 from tradeengine.journal.memory import MemoryJournal
 
 HARMLESS = frozenset({DifferenceKind.UNHEDGED, DifferenceKind.LOST_ORDER})
 """Differences that others' cancels and lost messages make; any other means that the books were wrong."""
-_ENTRY_DIGITS = 13
-"""Significant digits of the exchange's average prices, as recorded answers show them; the rest is cut."""
 
 
 class Ledger:
@@ -20,9 +17,9 @@ class Ledger:
     Parameters
     ----------
     fills
-        By symbol and trade id.
-    inexact
-        Fills, of these, that met a leg whose average price the exchange had to cut.
+        By symbol and trade id, in the order in which they were booked.
+    events
+        How many there were of each kind.
     faults
         What must never be in a journal.
     """
@@ -30,11 +27,9 @@ class Ledger:
     def __init__(self, journal: MemoryJournal) -> None:
         self._journal = journal
         self._read: Counter[int] = Counter()
-        self._cut: Counter[str] = Counter()
-        self._orders: set[str] = set()
+        self._orders: dict[str, str] = {}
         self._outcomes: dict[str, str] = {}
         self.fills: dict[tuple[str, str], ev.OrderFilled] = {}
-        self.inexact: dict[tuple[str, str], int] = {}
         self.faults: list[str] = []
         self.events: Counter[str] = Counter()
 
@@ -53,7 +48,7 @@ class Ledger:
         elif isinstance(event, ev.OrderPlanned):
             if event.order.client_order_id in self._orders:
                 self.faults.append(f"order id {event.order.client_order_id} was used twice")
-            self._orders.add(event.order.client_order_id)
+            self._orders[event.order.client_order_id] = event.order.strategy_id
         elif isinstance(event, ev.SignalDecided):
             self._decision(event)
         elif isinstance(event, ev.DifferenceFound):
@@ -80,26 +75,11 @@ class Ledger:
         if key in self.fills:
             self.faults.append(f"trade {key} was booked twice")
         self.fills[key] = event
-        leg = f"{event.symbol}_{event.position_side}"
-        if event.opening:
-            exact = Context(prec=_ENTRY_DIGITS, traps=[])
-            exact.divide(event.after.cost, event.after.quantity)
-            # An average that was cut once stays cut until the leg is flat.
-            if self._cut[leg] or exact.flags[Inexact]:
-                self._cut[leg] += 1
-        self.inexact[key] = self._cut[leg]
-        if not event.after.quantity:
-            self._cut[leg] = 0
+        owner = self._orders.get(event.client_order_id)
+        strangers = [share.strategy_id for share in event.shares if owner is not None and share.strategy_id != owner]
+        if strangers:
+            self.faults.append(f"trade {key} of {owner} moved the shares of {strangers}")
 
-
-def cut_bound(event: ev.OrderFilled, cuts: int) -> Decimal:
-    """How far the exchange's P&L of a fill may lie from the exact one: what it cuts off, and nothing else.
-
-    Parameters
-    ----------
-    cuts
-        How many average prices were cut since the leg was flat, each by less than one in the last of 13 digits.
-    """
-    exponent = event.realized.normalize().as_tuple().exponent
-    bound = Decimal("1e-8") if cuts or (isinstance(exponent, int) and exponent < -8) else Decimal(0)
-    return bound + cuts * event.quantity * (event.price + abs(event.realized / event.quantity)) * Decimal("1e-12")
+    def booked(self, symbol: str, side: PositionSide) -> list[ev.OrderFilled]:
+        """Fills of a leg, in the order in which they were booked."""
+        return [f for f in self.fills.values() if (f.symbol, f.position_side) == (symbol, side)]

@@ -157,12 +157,12 @@ class Restart:
 
     Parameters
     ----------
-    turns
-        How far the signal gets: turns of the event loop.
+    after_ms
+        How far the signal gets: a commit takes :data:`~tests.campaigns.play.COMMIT_S`, an answer much less.
     """
 
     signal: Enter | Close | None
-    turns: int
+    after_ms: float
 
 
 Step = Look | Enter | Close | Repeat | AtOnce | Mark | Fill | ByHand | CancelByHand | Funding | Wait | Trouble | Restart
@@ -270,14 +270,21 @@ _WEIGHTS: tuple[tuple[int, st.SearchStrategy[Step]], ...] = (
     (1, st.builds(Repeat, choice=_a_choice)),
     (4, st.sampled_from(TROUBLES)),
     (1, st.builds(Wait, seconds=st.sampled_from((0.2, 1.1, 6.0, 35.0)))),
-    (2, st.builds(Restart, signal=st.one_of(st.none(), _signal), turns=st.integers(0, 60))),
+    (
+        2,
+        st.builds(
+            Restart,
+            signal=st.one_of(st.none(), _signal),
+            after_ms=st.integers(0, 80).map(lambda quarters: quarters / 4),
+        ),
+    ),
 )
 _KINDS = tuple(number for number, (weight, _) in enumerate(_WEIGHTS) for _ in range(weight))
 
 
 @st.composite
 def _step(draw: st.DrawFn) -> Step:
-    return draw(_WEIGHTS[_KINDS[draw(st.integers(0, 32 * len(_KINDS) - 1)) % len(_KINDS)]][1])
+    return draw(_WEIGHTS[draw(st.sampled_from(_KINDS))][1])
 
 
 @st.composite

@@ -174,8 +174,8 @@ async def _everything(made: Rig) -> dict[str, Any]:
     with closing(sqlite3.connect(f"file:{made.engine.data}/readmodel.sqlite?mode=ro", uri=True)) as store:
         tables = [name for (name,) in store.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         stored = {name: store.execute(f"SELECT * FROM {name}").fetchall() for name in tables}
-    records = len((made.engine.data / "journal.sqlite").read_bytes())
-    return {"held": held, "changes": await changes(made.exchange), "stored": stored, "journal": records}
+    journal = [(made.engine.data / name).stat().st_size for name in ("journal.sqlite", "journal.sqlite-wal")]
+    return {"held": held, "changes": await changes(made.exchange), "stored": stored, "journal": journal}
 
 
 _POSITIONS = "/fapi/v3/positionRisk"

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.process import tradeengine
+from tests.support.protecting import alerts
 from tests.support.rig import Rig, rig, settings_for
 from tradeengine.cli.base import EXIT_CONFIG
 
@@ -122,3 +123,15 @@ def _stopped(folder: Path, **settings: str) -> Any:
 
 async def _is_hedged(made: Rig) -> bool:
     return bool((await made.exchange.signed("GET", POSITION_MODE))["dualSidePosition"])
+
+
+async def test_an_exchange_that_is_away_at_the_start_is_told(tmp_path: Path) -> None:
+    """Positions may be open that nobody looks after: the log and a counter say so before anything else works."""
+    async with rig(tmp_path, started=False) as made:
+        made.exchange.kill()
+        made.engine.spawn()
+        await made.engine.until_served()
+        await made.until(lambda: alerts(made, "venue_trouble"), "the alert", 20)
+        await made.exchange.start()
+        await made.engine.until_ready()
+        assert await alerts(made, "venue_trouble", "info") == 1

@@ -29,9 +29,13 @@ pytestmark = pytest.mark.process
 
 LONG = {"symbol": "BTCUSDT", "positionSide": "LONG", "qty": "0.02", "entryPrice": "50000"}
 FLAGS = {
-    "older-names": {"BINANCE_TESTNET": "true", "HEDGE_MODE_ENABLED": "true", "POSITION_MODE_AWARE_CONFLICTS": "true"},
-    "hold": {"UNPROTECTED_POLICY": "hold", "CROSSED_STOP_POLICY": "reprice", "SHARDS": "1"},
-    "halting": {"DIFFERENCE_POLICY": "halt", "ENVIRONMENT": "production", "SIMULATION_ENABLED": "true"},
+    "older-names": {
+        "BINANCE_TESTNET": "true",
+        "HEDGE_MODE_ENABLED": "true",
+        "POSITION_MODE_AWARE_CONFLICTS": "true",
+        "UNPROTECTED_POLICY": "hold",
+    },
+    "halting": {"DIFFERENCE_POLICY": "halt", "ENVIRONMENT": "production", "SIMULATION_ENABLED": "true", "SHARDS": "1"},
 }
 
 
@@ -110,7 +114,7 @@ async def test_i10_twelve_positions_without_stops_are_reported_and_repaired(tmp_
         await made.until(lambda: alerts(made, "naked_position"), "the alert", 10)
         await made.exchange.heal()
         for symbol in ("BTCUSDT", "ETHUSDT"):
-            await resting(made, 12, symbol)
+            await resting(made, 12, symbol, seconds=30)
         await made.engine.until_protection(
             lambda rows: [row["cover"] for row in rows] == ["protected"] * 12, "twelve protected positions"
         )

@@ -518,8 +518,9 @@ async def test_stops_that_the_venue_does_not_take_keep_no_other_stop_from_leavin
 
 
 async def test_i11_a_stop_that_does_not_come_to_rest_is_given_up_so_that_its_position_is_closed(
-    gateway: GatewayMaker, world: World
+    gateway: GatewayMaker, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("tradeengine.runtime.gateway._HOLD_S", 0.01)
     venue = StubbornVenue(OrderPurpose.STOP_LOSS, RetrySafe("try later"))
     reports: list[Report] = []
     clock = ManualClock(T0)
@@ -536,7 +537,10 @@ async def test_i11_a_stop_that_does_not_come_to_rest_is_given_up_so_that_its_pos
     assert [live.order.quantity for live in world.live(OrderPurpose.FLATTEN)] == [Decimal("0.1")]
 
 
-async def test_a_stop_that_replaces_one_that_rests_is_never_given_up(gateway: GatewayMaker, world: World) -> None:
+async def test_a_stop_that_replaces_one_that_rests_is_never_given_up(
+    gateway: GatewayMaker, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tradeengine.runtime.gateway._HOLD_S", 0.01)
     world.trade("buy", "A", "50000", "0.2", stop_loss="49000")
     world.report(world.resting(OrderPurpose.STOP_LOSS), OrderStatus.OPEN)
     committed(world)

@@ -25,7 +25,7 @@ class MuteVenue(PaperVenue):
         if self.failures:
             self.failures -= 1
             raise RetrySafe("no answer")
-        return await super().observe(last_trades)
+        return []
 
 
 def reconciler(clock: ManualClock, failures: int) -> Reconciler:

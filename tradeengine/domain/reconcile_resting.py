@@ -128,10 +128,8 @@ def _uncancelled(view: View, live: LiveOrder, held: VenueOrder) -> Finding:
         exchange=held.quantity,
         client_order_id=held.client_order_id,
     )
-    told = found.key in view.state.differences
     cancel = ev.OrphanCancelPlanned(time_ms=view.observed.time_ms, symbol=order.symbol, order=held)
-    # What fails for now is sent on and on; once more is for what was refused.
-    return Finding(found, Severity.CRITICAL, [] if told else [cancel])
+    return Finding(found, Severity.CRITICAL, [cancel])
 
 
 def _orphan(view: View, held: VenueOrder) -> Finding:

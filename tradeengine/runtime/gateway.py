@@ -79,8 +79,6 @@ class Gateway:
         self._outbox = Outbox()
         # Orders whose placing is under way, and whether their cancel waits for it.
         self._placing: dict[str, bool] = {}
-        # Stops among them, and since when, monotonic seconds.
-        self._stops: dict[str, tuple[ApprovedOrder, float]] = {}
         self._under_way: set[asyncio.Task[None]] = set()
         self._broken: asyncio.Future[None] | None = None
 
@@ -167,7 +165,7 @@ class Gateway:
         """Send until cancelled."""
         self._broken = asyncio.get_running_loop().create_future()
         lines = [self._outbox.urgent] * _URGENT_AT_ONCE + [self._outbox.openings] * _OPENINGS_AT_ONCE
-        workers = [asyncio.create_task(job) for job in (*map(self._send, lines), self._give_up_stops())]
+        workers = [asyncio.create_task(job) for job in map(self._send, lines)]
         ends = [*workers, self._broken]
         try:
             await asyncio.wait(ends, return_when=asyncio.FIRST_EXCEPTION)
@@ -186,6 +184,9 @@ class Gateway:
             task = self._spawn(self.execute(instruction), f"order-{instruction.order.client_order_id}")
             await asyncio.wait([task], timeout=_HOLD_S)
             line.done(instruction)
+            order = instruction.order
+            if not task.done() and isinstance(order, ApprovedOrder) and order.purpose is OrderPurpose.STOP_LOSS:
+                self._spawn(self._give_up(order, task), f"give-up-{order.client_order_id}")
 
     def _spawn(self, job: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         """Let something go on beside the lines; if it fails, the gateway does."""
@@ -200,18 +201,17 @@ class Gateway:
         if error is not None and self._broken is not None and not self._broken.done():
             self._broken.set_exception(error)
 
-    async def _give_up_stops(self) -> None:
+    async def _give_up(self, stop: ApprovedOrder, placing: asyncio.Task[None]) -> None:
         """A stop that does not come to rest leaves its position naked: say so, and the policy decides.
 
-        An outage that ends may bring it to rest all the same; it is cancelled then, for nobody counts on it.
+        It may come to rest all the same when an outage ends; then it is cancelled, for nobody counts on it.
         """
-        while True:
+        await self._clock.sleep(_NAKED_S - _HOLD_S)
+        while not placing.done():
+            if self._is_naked(stop):
+                self._ended(stop, f"it did not come to rest in {_NAKED_S:g} s")
+                return
             await self._clock.sleep(_LOOK_S)
-            now = self._clock.monotonic()
-            for order, since in tuple(self._stops.values()):
-                if now - since >= _NAKED_S and self._is_naked(order):
-                    del self._stops[order.client_order_id]
-                    self._ended(order, f"it did not come to rest in {_NAKED_S:g} s")
 
     def _is_naked(self, order: ApprovedOrder) -> bool:
         """Whether a stop under way is all that its position has, and the policy is to close such a position."""
@@ -270,8 +270,6 @@ class Gateway:
     async def _see_through(self, order: ApprovedOrder) -> None:
         name = order.client_order_id
         self._placing[name] = False
-        if order.purpose is OrderPurpose.STOP_LOSS:
-            self._stops[name] = order, self._clock.monotonic()
         try:
             await self._persist(self._place, order, RetrySafe)
             self._watch(order)
@@ -281,7 +279,6 @@ class Gateway:
         except Rejected as error:
             self._ended(order, str(error), refusal=error.refusal)
         finally:
-            self._stops.pop(name, None)
             if self._placing.pop(name):
                 self._outbox.put(order, Task.CANCEL)
 

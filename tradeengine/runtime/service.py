@@ -38,6 +38,8 @@ from tradeengine.venue.base import Venue
 from tradeengine.venue.binance.build import build_venue
 
 _LOOK_S: Final = 1.0
+_AWAY_S: Final = 5.0
+"""How long a venue may keep a start waiting before that is told."""
 _NAKED_TOO_LONG_MS: Final = 5_000
 _LOOKING: Final = "the exchange is being looked at"
 
@@ -205,12 +207,18 @@ class Service:
         self.metrics.positions_valued(valued)
 
     async def _answered(self, request: Callable[[], Awaitable[object]]) -> None:
+        began = self.clock.monotonic()
+
         def tell(reason: str) -> None:
             self.starting = f"the venue {self.venue.name} does not answer: {reason}"
             log.warning("venue_unavailable", reason=reason, action="it is asked again")
+            if self.clock.monotonic() - began >= _AWAY_S:
+                # Positions may be open, and nobody looks after them.
+                self.alerts.stand("venue_trouble", f"the engine cannot start: {self.starting}")
 
         self.starting = f"the venue {self.venue.name} is being asked"
         await until_answered(self.clock, tell, RetrySafe, OutcomeUnknown)(request)
+        self.alerts.stand("venue_trouble", None)
 
     async def _watch(self) -> None:
         """Keep the gauges up to date, and tell what stands wrong."""
