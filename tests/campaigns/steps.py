@@ -4,14 +4,15 @@ A step names no order and no trade: numbers choose among what there is when it c
 same however the one before was shortened.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any
 
 from hypothesis import strategies as st
 
 from contracts.enums import PositionSide
 from tests.campaigns.exchange import SYMBOLS
+from tests.campaigns.troubles import TROUBLES, Trouble
 
 STRATEGIES = ("A", "B", "C")
 LOT = {"BTCUSDT": Decimal("0.003"), "ETHUSDT": Decimal("0.017")}
@@ -144,14 +145,6 @@ class Wait:
 
 
 @dataclass(frozen=True)
-class Trouble:
-    """Something goes wrong with what comes next, or at once."""
-
-    name: str
-    fault: dict[str, Any] = field(repr=False)
-
-
-@dataclass(frozen=True)
 class Restart:
     """The engine ends, in the midst of a signal or not, and starts again.
 
@@ -176,63 +169,6 @@ class Example:
     options: dict[str, Any]
     steps: list[Step]
 
-
-_ORDERS: Final = "/fapi/v1/*rder"
-"""Orders, conditional or not."""
-
-
-def _lost(method: str, path: str, name: str, effect: Any, when: str) -> Trouble:
-    # The window tells the engine's requests from those beside it.
-    match = {"method": method, "path": path, "params": {"recvwindow": "2000"}}
-    return Trouble(f"{name} {when} {method} {path}", {"match": match, "effect": effect, "when": when})
-
-
-def _event(effect: Any, times: int = 1, **match: str) -> Trouble:
-    return Trouble(f"{effect} {match} x{times}", {"match": match, "effect": effect, "times": times})
-
-
-TROUBLES: tuple[Trouble, ...] = (
-    *[
-        _lost(method, path, name, effect, when)
-        for method, path in (("POST", _ORDERS), ("DELETE", _ORDERS), ("GET", "*"))
-        for name, effect, when in (
-            ("cut", "drop_connection", "before"),
-            ("cut", "drop_connection", "after"),
-            (
-                "-1007",
-                {"status": 408, "code": -1007, "msg": "Timeout waiting for response from backend server."},
-                "before",
-            ),
-            (
-                "-1007",
-                {"status": 408, "code": -1007, "msg": "Timeout waiting for response from backend server."},
-                "after",
-            ),
-            ("503", {"status": 503, "code": -1000, "msg": "Unknown error, please check your request."}, "before"),
-            ("503", {"status": 503, "code": -1000, "msg": "Unknown error, please check your request."}, "after"),
-            ("-1008", {"status": 503, "code": -1008, "msg": "Request throttled by system-level protection."}, "before"),
-            ("html", "html_503", "before"),
-            ("html", "html_503", "after"),
-        )
-        if not (method == "GET" and when == "after")
-    ],
-    *[
-        _event(effect, times, **({"event": event} | more))
-        for effect in ("swallow_event", "duplicate_event", "reorder_events", {"delay_event_ms": 700})
-        for event, more in (
-            ("ORDER_TRADE_UPDATE", {"x": "TRADE"}),
-            ("ORDER_TRADE_UPDATE", {}),
-            ("ALGO_UPDATE", {}),
-            ("ACCOUNT_UPDATE", {}),
-            ("TRADE_LITE", {}),
-        )
-        for times in (1, 3)
-    ],
-    _event("drop_connection", event="ORDER_TRADE_UPDATE"),
-    _event("drop_connection", event="ALGO_UPDATE"),
-    Trouble("streams cut", {"effect": "drop_streams"}),
-    Trouble("listen key expires", {"effect": "expire_listen_key"}),
-)
 
 _a_strategy = st.sampled_from(STRATEGIES)
 _a_symbol = st.sampled_from(SYMBOLS)

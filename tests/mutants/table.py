@@ -151,8 +151,8 @@ MUTANTS = (
         "resend",
         "an order whose outcome is unknown is asked for, never sent again",
         "tradeengine/runtime/gateway.py",
-        "await self._persist(self._place, order, RetrySafe)",
-        "await self._persist(self._place, order, RetrySafe, OutcomeUnknown)",
+        "await self._persist(self._place, order, RetrySafe)\n            self._watch(order)",
+        "await self._persist(self._place, order, RetrySafe, OutcomeUnknown)\n            self._watch(order)",
         (f"{_GATEWAY}test_an_order_whose_answer_was_lost_is_found_and_never_sent_twice",),
     ),
     Mutant(
@@ -175,8 +175,8 @@ MUTANTS = (
         "forgotten-orders",
         "after a restart the venue is asked about every order that was live",
         "tradeengine/runtime/gateway.py",
-        "        missing = list(orders)\n",
-        "        missing = list[ApprovedOrder]()\n",
+        "[self._resume(order, rounds) for order in orders]",
+        "[self._resume(order, rounds) for order in tuple(orders)[:0]]",
         (
             f"{_GATEWAY}test_after_a_restart_orders_that_never_left_are_sent_once_after_one_wait_for_all",
             f"{_GATEWAY}test_after_a_restart_a_cancel_under_way_is_repeated",
