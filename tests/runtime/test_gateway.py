@@ -7,12 +7,12 @@ from decimal import Decimal
 
 import pytest
 
-from contracts.enums import OrderPurpose, OrderStatus
+from contracts.enums import OrderPurpose, OrderStatus, Refusal
 from shared.clock import ManualClock
 from shared.errors import OutcomeUnknown, Rejected, RetrySafe
 from tests.support.builders import T0, World, fill_of
 from tradeengine.domain.config import TradingConfig
-from tradeengine.domain.inputs import OrderReported, TimeAdvanced
+from tradeengine.domain.inputs import FillReported, OrderReported, TimeAdvanced
 from tradeengine.domain.money import ZERO
 from tradeengine.domain.orders import ApprovedOrder, OrderName
 from tradeengine.journal.record import Entry, Record
@@ -569,6 +569,32 @@ async def test_a_stop_whose_request_was_lost_is_sent_again_under_its_id_once_the
     assert venue.queries == 1, "it is asked for first"
     assert clock.now_ms() == T0, "its position has waited for long enough"
     assert reports == []
+
+
+async def test_a_lost_stop_that_is_refused_when_it_is_sent_again_has_ended_so_that_its_position_is_closed(
+    gateway: GatewayMaker, world: World
+) -> None:
+    world.trade("buy", "A", "50000", "0.1", stop_loss="49000")
+    (stop,) = world.live(OrderPurpose.STOP_LOSS)
+    crossed = Rejected("order would immediately trigger", code="-2021", refusal=Refusal.WOULD_TRIGGER)
+    venue = LossyVenue(("before", OutcomeUnknown("connection reset")), ("before", crossed))
+    reports: list[Report] = []
+    await gateway(venue, reports).execute(Instruction(stop.order, Task.PLACE))
+    assert ended(reports) == (OrderStatus.REJECTED, str(crossed))
+    world.give(reports[0])
+    assert [live.order.quantity for live in world.live(OrderPurpose.FLATTEN)] == [Decimal("0.1")]
+
+
+async def test_a_lost_stop_that_is_refused_when_it_is_sent_again_because_it_had_arrived_is_told_as_it_is(
+    gateway: GatewayMaker, world: World
+) -> None:
+    world.trade("buy", "A", "50000", "0.1", stop_loss="49000")
+    (stop,) = world.live(OrderPurpose.STOP_LOSS)
+    crossed = Rejected("order would immediately trigger", code="-2021", refusal=Refusal.WOULD_TRIGGER)
+    venue = LossyVenue(("after", OutcomeUnknown("connection reset")), ("before", crossed), hidden=1)
+    reports: list[Report] = []
+    await gateway(venue, reports).execute(Instruction(stop.order, Task.PLACE))
+    assert [type(report) for report in reports] == [FillReported]
 
 
 async def test_after_a_restart_an_order_that_the_venue_never_tells_of_keeps_no_other_from_being_sent(

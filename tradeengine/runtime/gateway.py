@@ -335,6 +335,9 @@ class Gateway:
                 except OutcomeUnknown as error:
                     log.warning("place_unknown", client_order_id=order.client_order_id, reason=str(error))
                     deadline = self._clock.monotonic() + self._venue.settle_s
+                except Rejected as error:
+                    await self._refused_again(order, error)
+                    return
                 else:
                     return
             left = deadline - self._clock.monotonic()
@@ -344,6 +347,14 @@ class Gateway:
             # Many orders may be lost at once, and what asks for them costs weight that closing needs.
             await self._clock.sleep(min(pause, left))
             pause = min(2 * pause, _CONFIRM_S)
+
+    async def _refused_again(self, order: ApprovedOrder, error: Rejected) -> None:
+        """End an order that was refused when it was sent again, unless it had arrived the first time after all."""
+        reports = await self._ask(order)
+        if reports is None:
+            self._ended(order, str(error), refusal=error.refusal)
+        else:
+            self._deliver(reports)
 
     async def _ask(self, order: ApprovedOrder) -> list[Report] | None:
         reports = await self._persist(self._venue.query, order, RetrySafe, OutcomeUnknown)
