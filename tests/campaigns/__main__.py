@@ -28,7 +28,7 @@ def main() -> None:
         if done["examples"] % _EVERY == 0:
             print(
                 f"campaign: {done['examples']} of {asked.examples} examples, {done['steps']} steps, "
-                f"{done['OrderPlanned']} orders, {done['fills']} fills, {time.monotonic() - began:.0f} s",
+                f"{done['OrderPlanned']} orders, {done['OrderFilled']} fills, {time.monotonic() - began:.0f} s",
                 flush=True,
             )
 

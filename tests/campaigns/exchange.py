@@ -89,6 +89,16 @@ class Exchange:
             log = await response.json()
         return Counter(f"request met {fault}" for row in log["requests"] for fault in row["faults"])
 
+    async def used_twice(self) -> list[str]:
+        """Client ids that more than one order, or more than one conditional order, was taken under since the reset."""
+        lists = [("/fapi/v1/allOrders", "clientOrderId"), ("/fapi/v1/allAlgoOrders", "clientAlgoId")]
+        taken = [
+            Counter(row[name] for row in await self.rows(path, symbol=symbol, limit=_MOST_ROWS))
+            for path, name in lists
+            for symbol in SYMBOLS
+        ]
+        return sorted(name for names in taken for name, times in names.items() if times > 1)
+
     async def reset(self, **options: Any) -> None:
         """Begin anew: one account, hedge mode, prices at their centre."""
         marks = {symbol: str(price) for symbol, price in CENTRE.items()}

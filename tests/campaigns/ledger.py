@@ -28,6 +28,7 @@ class Ledger:
         self._journal = journal
         self._read: Counter[int] = Counter()
         self._orders: dict[str, str] = {}
+        self._leaving: set[str] = set()
         self._outcomes: dict[str, str] = {}
         self.fills: dict[tuple[str, str], ev.OrderFilled] = {}
         self.faults: list[str] = []
@@ -51,9 +52,15 @@ class Ledger:
             self._orders[event.order.client_order_id] = event.order.strategy_id
         elif isinstance(event, ev.SignalDecided):
             self._decision(event)
+        elif isinstance(event, ev.CancelPlanned):
+            self._leaving.add(event.client_order_id)
+        elif isinstance(event, ev.OrderEnded):
+            self._leaving.discard(event.client_order_id)
         elif isinstance(event, ev.DifferenceFound):
             self.events[f"difference {event.kind} {event.action}"] += 1
-            if event.kind not in HARMLESS:
+            # A cancel whose answers are lost for long is told of, and rightly so.
+            overdue = event.kind is DifferenceKind.ORPHAN_ORDER and event.client_order_id in self._leaving
+            if event.kind not in HARMLESS and not overdue:
                 self.faults.append(f"difference {event.kind} {event.action}: {event.text}")
         elif isinstance(event, ev.AlertRaised):
             self.events[f"alert {event.name}"] += 1

@@ -51,8 +51,10 @@ OPTIONS: tuple[dict[str, Any], ...] = (
     {"event_order": ["ACCOUNT_UPDATE", "ORDER_TRADE_UPDATE", "TRADE_LITE"]},
     {"spawned_client_id": "generated"},
     {"depth": "0.004", "levels": 200},
+    {"latency_ms": 40},
+    {"not_found_lag_ms": 900},
 )
-"""What the exchange's documents leave open, and books so thin that orders fill in parts."""
+"""What the exchange's documents leave open, books so thin that orders fill in parts, and an exchange that is slow."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from tests.campaigns.campaign import Campaign, campaign
 from tests.campaigns.equality import differences
 from tests.campaigns.exchange import Account, Row
 from tests.campaigns.play import Compared
-from tests.campaigns.steps import AtOnce, ByHand, Close, Enter, Example, Funding, Mark, Restart, Trouble, Wait
+from tests.campaigns.steps import AtOnce, ByHand, Close, Enter, Example, Funding, Mark, Restart, Wait
+from tests.campaigns.troubles import Trouble
 
 STEPS = 12
 LEG = ("BTCUSDT", PositionSide.LONG)
@@ -27,7 +28,7 @@ def test_books_equal_the_account_after_every_step() -> None:
     """The short form: 25 examples of a full run; ``make campaign`` plays 2,000 of 30 steps."""
     with campaign() as made:
         made.run(max(settings().max_examples // 8, 2), STEPS)
-        assert made.done["fills"] > 0
+        assert made.done["OrderFilled"] > 0
 
 
 def enter(strategy: str, lots: int, *, entry: dict[str, str] | None = None, offset: int = 0) -> Enter:
