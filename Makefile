@@ -40,7 +40,7 @@ run: setup ## start the engine with demonstration strategies on generated prices
 	@$(BIN)/tradeengine run --demo
 
 test: lint ## all checks and all tests
-	@$(BIN)/pytest $(PYTEST_ARGS)
+	@$(BIN)/pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 lint: setup ## style, types, import arrows, purity of the domain
 	@echo "lint: ruff"
