@@ -6,6 +6,7 @@ from contracts.enums import DifferenceKind, Outcome, PositionSide
 from tradeengine.domain import events as ev
 from tradeengine.domain.inputs import signal_key
 from tradeengine.journal.memory import MemoryJournal
+from tradeengine.runtime.gateway import NOT_AT_REST
 
 HARMLESS = frozenset({DifferenceKind.UNHEDGED, DifferenceKind.LOST_ORDER})
 """Differences that others' cancels and lost messages make; any other means that the books were wrong."""
@@ -55,10 +56,11 @@ class Ledger:
         elif isinstance(event, ev.CancelPlanned):
             self._leaving.add(event.client_order_id)
         elif isinstance(event, ev.OrderEnded):
-            self._leaving.discard(event.client_order_id)
+            given_up = (event.reason or "").startswith(NOT_AT_REST)
+            (self._leaving.add if given_up else self._leaving.discard)(event.client_order_id)
         elif isinstance(event, ev.DifferenceFound):
             self.events[f"difference {event.kind} {event.action}"] += 1
-            # A cancel whose answers are lost for long is told of, and rightly so.
+            # A cancel whose answers are lost for long is told of, and so is a stop that was given up and came to rest.
             overdue = event.kind is DifferenceKind.ORPHAN_ORDER and event.client_order_id in self._leaving
             if event.kind not in HARMLESS and not overdue:
                 self.faults.append(f"difference {event.kind} {event.action}: {event.text}")

@@ -199,7 +199,7 @@ class Player:
         signal = await self._signal(step.signal) if step.signal else None
         deciding = asyncio.create_task(self._once(signal)) if signal else None
         await self._clock.sleep(step.after_ms / 1000)
-        await self._engine.stop()
+        await self._engine.stop(killed=signal is not None)
         if deciding is not None:
             deciding.cancel()
             await asyncio.gather(deciding, return_exceptions=True)

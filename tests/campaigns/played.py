@@ -1,5 +1,6 @@
 """The engine that is played with: started, ended anywhere, and started again on the same journal."""
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from decimal import Decimal
@@ -14,6 +15,7 @@ from tests.campaigns.exchange import KEY, SECRET, SYMBOLS, Exchange
 from tests.campaigns.warp import WarpClock
 from tradeengine.domain.events import SignalDecided
 from tradeengine.domain.state import ShardState
+from tradeengine.journal.base import Snapshot
 from tradeengine.journal.memory import MemoryJournal
 from tradeengine.journal.record import Record
 from tradeengine.runtime.committer import Committer
@@ -31,16 +33,29 @@ _ATTEMPTS: Final = 50
 
 
 class SlowJournal(MemoryJournal):
-    """The journal in memory, as slow as one on a disk."""
+    """The journal in memory, as slow as one on a disk.
+
+    Parameters
+    ----------
+    down
+        Whether nothing reaches it any more: its process is being killed.
+    """
 
     def __init__(self, clock: WarpClock) -> None:
         super().__init__()
         self._clock = clock
+        self.down = False
 
     async def append(self, records: Sequence[Record]) -> None:
         await self._clock.sleep(COMMIT_S / 2)
+        if self.down:
+            await asyncio.Event().wait()
         await super().append(records)
         await self._clock.sleep(COMMIT_S / 2)
+
+    async def save_snapshot(self, shard: int, snapshot: Snapshot) -> None:
+        if not self.down:
+            await super().save_snapshot(shard, snapshot)
 
 
 class PlayedEngine:
@@ -98,11 +113,13 @@ class PlayedEngine:
                 return
         raise AssertionError("the engine does not start")
 
-    async def stop(self) -> None:
-        """End it, whatever it is doing."""
+    async def stop(self, *, killed: bool = False) -> None:
+        """End it, whatever it is doing; killed, it commits nothing any more."""
         parts, self._parts = self._parts, None
+        self.journal.down = killed
         if parts is not None:
             await parts[0].stop()
+        self.journal.down = False
 
     async def decide(self, signal: Signal) -> SignalDecided:
         """Bring a signal to the desk until it is decided, as the broker does."""

@@ -148,7 +148,7 @@ class Wait:
 
 @dataclass(frozen=True)
 class Restart:
-    """The engine ends, in the midst of a signal or not, and starts again.
+    """The engine is stopped, or killed in the midst of a signal, and starts again.
 
     Parameters
     ----------

@@ -16,7 +16,7 @@ from tradeengine.domain.inputs import FillReported, OrderReported, TimeAdvanced
 from tradeengine.domain.money import ZERO
 from tradeengine.domain.orders import ApprovedOrder, OrderName
 from tradeengine.journal.record import Entry, Record
-from tradeengine.runtime.gateway import NEVER_ARRIVED, NEVER_SENT, Gateway
+from tradeengine.runtime.gateway import NEVER_ARRIVED, NEVER_SENT, NOT_AT_REST, Gateway
 from tradeengine.runtime.outbox import Instruction, Task
 from tradeengine.venue.base import Report
 
@@ -535,6 +535,34 @@ async def test_i11_a_stop_that_does_not_come_to_rest_is_given_up_so_that_its_pos
     assert (report.client_order_id, report.status) == (stop.order.client_order_id, OrderStatus.REJECTED)
     world.give(report)
     assert [live.order.quantity for live in world.live(OrderPurpose.FLATTEN)] == [Decimal("0.1")]
+
+
+async def test_a_stop_that_comes_to_rest_after_it_was_given_up_is_cancelled(
+    gateway: GatewayMaker, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Late(LossyVenue):
+        takes = asyncio.Event()
+
+        async def place(self, order: ApprovedOrder) -> None:
+            await self.takes.wait()
+            await super().place(order)
+
+    monkeypatch.setattr("tradeengine.runtime.gateway._HOLD_S", 0.01)
+    venue = Late()
+    reports: list[Report] = []
+    subject = gateway(venue, reports)
+    world.trade("buy", "A", "50000", "0.1", stop_loss="49000")
+    (stop,) = world.live(OrderPurpose.STOP_LOSS)
+    subject.take(committed(world))
+    async with running(subject):
+        await until(lambda: reports)
+        status, reason = ended(reports)
+        assert (status, (reason or "").startswith(NOT_AT_REST)) == (OrderStatus.REJECTED, True)
+        world.give(reports[0])
+        assert venue.cancelled == []
+        venue.takes.set()
+        await until(lambda: venue.cancelled)
+    assert venue.executed == venue.cancelled == [stop.order.client_order_id]
 
 
 async def test_a_stop_that_replaces_one_that_rests_is_never_given_up(

@@ -33,6 +33,7 @@ _LONGEST_CONFIRM_S: Final = 30.0
 _TOLD_AT: Final = (3, 10, 100)
 NEVER_ARRIVED = "never arrived at the venue"
 NEVER_SENT = "cancelled before it was sent"
+NOT_AT_REST = "it did not come to rest in"
 
 T = TypeVar("T")
 Order = TypeVar("Order", bound=ApprovedOrder | OrderName)
@@ -209,7 +210,9 @@ class Gateway:
         await self._clock.sleep(_NAKED_S - _HOLD_S)
         while not placing.done():
             if self._is_naked(stop):
-                self._ended(stop, f"it did not come to rest in {_NAKED_S:g} s")
+                if stop.client_order_id in self._placing:
+                    self._placing[stop.client_order_id] = True
+                self._ended(stop, f"{NOT_AT_REST} {_NAKED_S:g} s")
                 return
             await self._clock.sleep(_LOOK_S)
 

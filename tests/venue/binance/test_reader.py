@@ -199,6 +199,35 @@ async def test_a_trade_that_becomes_visible_after_a_younger_one_is_found(rig: Li
         assert [owner for _, _, owner in rig.fills()] == ["te-j-0-2o", "te-j-0-1o"]
 
 
+async def test_a_trade_whose_order_is_not_visible_yet_is_nobody_s_before_it_is_known_whose() -> None:
+    """A process that ended with an order under way reads its trade back at once; the order may answer -2013 still."""
+    async with live(options={"not_found_lag_ms": 400}) as rig:
+        feed = rig.feed()
+        await observe(feed)
+        await rig.trade(OWN)
+        with pytest.raises(RetrySafe, match="not known to the exchange yet"):
+            await observe(feed)
+        assert rig.fills() == []
+        await rig.control("clock", {"advance_ms": 500})
+        await observe(feed)
+        assert [owner for _symbol, _trade, owner in rig.fills()] == [OWN]
+
+
+async def test_a_trade_whose_order_the_exchange_never_knows_is_somebody_else_s(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("tradeengine.venue.binance.history.VISIBLE_MS", 200)
+    async with live(options={"not_found_lag_ms": 3_600_000}) as rig:
+        feed = rig.feed()
+        await observe(feed)
+        order = await rig.trade(OWN)
+        with pytest.raises(RetrySafe):
+            await observe(feed)
+        await rig.control("clock", {"advance_ms": 300})
+        await observe(feed)
+        assert [owner for _symbol, _trade, owner in rig.fills()] == [f"foreign-{order['orderId']}"]
+
+
 async def test_more_trades_than_a_page_holds_are_read_page_by_page() -> None:
     async with live(options={"depth": "0.001", "levels": 1000}) as rig:
         feed = rig.feed()

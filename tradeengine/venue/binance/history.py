@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from shared.clock import Clock
-from shared.errors import Rejected
+from shared.errors import Rejected, RetrySafe
 from tradeengine.domain.inputs import FillReported
 from tradeengine.venue.base import ReportSink
 from tradeengine.venue.binance.budget import Priority
@@ -25,6 +25,8 @@ OVERLAP_MS = 60_000
 """Trades younger than this beside the newest are read again: they may become visible out of order."""
 WINDOW_MS = 6 * 86_400_000
 """How far back trades are asked for by time; the exchange takes less than seven days."""
+VISIBLE_MS = 5_000
+"""How long the exchange may list a trade and not know its order: an order that was just placed may answer -2013."""
 ALL_ALGO_ORDERS = Endpoint("futures_get_all_algo_orders", CallKind.READ, 5)
 
 
@@ -46,6 +48,7 @@ class TradeHistory:
         self._sink = sink
         self._since_ms: dict[str, int] = {}
         self._started_ms: int | None = None
+        self._unknown_since: dict[tuple[str, int], float] = {}
 
     async def read(self, symbols: Sequence[str], served_ms: int, priority: Priority) -> list[tuple[str, int]]:
         """Read on where everything before is known, and tell what is new.
@@ -75,7 +78,7 @@ class TradeHistory:
 
         async def read_one(symbol: str) -> None:
             since_ms = self._since_ms.get(symbol, started_ms)
-            told = await self._read(symbol, max(since_ms, served_ms - WINDOW_MS), priority)
+            told = await self._read(symbol, max(since_ms, served_ms - WINDOW_MS), served_ms, priority)
             missed.extend([(symbol, happened_ms) for happened_ms in told])
             self._since_ms[symbol] = max(since_ms, served_ms - OVERLAP_MS)
             for order_id in self._events.unexplained(symbol):
@@ -84,36 +87,50 @@ class TradeHistory:
         await each(symbols, read_one)
         return missed
 
-    async def owner(self, symbol: str, order_id: int) -> str:
+    async def owner(self, symbol: str, order_id: int, *, settled: bool = False) -> str:
         """Client order id that an order's executions are reported under.
 
         Asks the exchange for orders that are not known: orders of an earlier life of the process, what a conditional
         order became if that has an id of its own, and what was never ours.
 
+        Parameters
+        ----------
+        settled
+            Whether the exchange has had time to know it: then one that it does not know is nobody's.
+
         Raises
         ------
         RetrySafe
-            If the exchange did not answer.
+            If the exchange did not answer, or does not know the order yet: it may be ours.
         """
         known = self._links.client_order_id(symbol, order_id)
         if known is not None:
             return known
         client_id = await self._named(symbol, order_id)
-        if not self._links.is_own(client_id):
+        if client_id is None or not self._links.is_own(client_id):
             client_id = await self._conditional(symbol, order_id) or client_id
         # The stream may have told meanwhile, and knows it first hand.
-        found = self._links.client_order_id(symbol, order_id) or client_id
+        found = self._links.client_order_id(symbol, order_id) or client_id or self._foreign(symbol, order_id, settled)
+        self._unknown_since.pop((symbol, order_id), None)
         self._links.remember(symbol, order_id, found)
         return found
 
-    async def _read(self, symbol: str, since_ms: int, priority: Priority) -> list[int]:
+    def _foreign(self, symbol: str, order_id: int, settled: bool) -> str:
+        """Name of an order that the exchange does not know, once that is its last word."""
+        now = self._clock.monotonic()
+        waited_s = now - self._unknown_since.setdefault((symbol, order_id), now)
+        if not settled and waited_s * 1000 < VISIBLE_MS:
+            raise RetrySafe(f"{symbol} order {order_id} is not known to the exchange yet; it is asked for again")
+        return f"foreign-{order_id}"
+
+    async def _read(self, symbol: str, since_ms: int, served_ms: int, priority: Priority) -> list[int]:
         told: list[int] = []
         read: list[Row] = []
         complete = self._trades.complete_to(symbol)
         where = {"startTime": since_ms} if complete is None else {"fromId": complete + 1}
         while True:
             page = rows(await self._rest.call(USER_TRADES, priority, symbol=symbol, limit=PAGE, **where), "userTrades")
-            told += [integer(row, "time") for row in page if await self._tell(symbol, row)]
+            told += [integer(row, "time") for row in page if await self._tell(symbol, row, served_ms)]
             read += page
             if len(page) < PAGE:
                 break
@@ -125,12 +142,12 @@ class TradeHistory:
                 self._trades.confirm(symbol, max(ids))
         return told
 
-    async def _tell(self, symbol: str, row: Row) -> bool:
+    async def _tell(self, symbol: str, row: Row, served_ms: int) -> bool:
         order_id, trade_id = integer(row, "orderId"), integer(row, "id")
         self._events.tally.add(symbol, order_id, trade_id, number(row, "qty"))
         if self._trades.knows(symbol, trade_id):
             return False
-        owner = await self.owner(symbol, order_id)
+        owner = await self.owner(symbol, order_id, settled=integer(row, "time") < served_ms - VISIBLE_MS)
         fill = self._fill(row, owner)
         if not self._trades.first(symbol, trade_id):
             return False
@@ -144,13 +161,13 @@ class TradeHistory:
         fill = fill_of_trade(row, owner, position_side, self._clock.now_ms())
         return msgspec.structs.replace(fill, origin=origin_of(owner))
 
-    async def _named(self, symbol: str, order_id: int) -> str:
+    async def _named(self, symbol: str, order_id: int) -> str | None:
         try:
             row = await self._rest.call(ORDER, Priority.QUERY, symbol=symbol, orderId=order_id)
         except Rejected as error:
             if error.code != NO_SUCH_ORDER:
                 raise
-            return f"foreign-{order_id}"
+            return None
         return text(row, "clientOrderId")
 
     async def _conditional(self, symbol: str, order_id: int) -> str | None:
