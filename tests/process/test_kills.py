@@ -52,7 +52,7 @@ async def test_killed_together_with_its_own_server(tmp_path: Path, chance: Rando
             for _ in range(KILLS_WITH_ITS_SERVER):
                 await killed_at_some_moment(engine, chance, starting=False)
             engine.spawn()
-            await engine.until_served()
+            await engine.until_ready()
         assert engine.nats_url
         await quiet(engine, engine.nats_url)
         await engine.stop()

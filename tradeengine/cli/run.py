@@ -165,12 +165,16 @@ async def _serve(
     stack.push_async_callback(server.close)
     links = _links(service, server.port)
     _print_start(settings, links, made_keys=plan.made_keys)
-    if not await _until(stop, [service.go()]):
+
+    def up() -> None:
+        if service.nats_url:
+            links["NATS"] = service.nats_url
+            _print_link("NATS", service.nats_url)
+        sys.stdout.flush()
+
+    if not await _until(stop, [service.go(up)]):
         return
     calm_collector()
-    if service.nats_url:
-        links["NATS"] = service.nats_url
-        _print_link("NATS", service.nats_url)
     jobs: list[Any] = [stop.wait()]
     if feed is not None:
         jobs.append(feed.run())

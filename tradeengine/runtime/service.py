@@ -143,10 +143,15 @@ class Service:
         self.nats_url = self.settings.nats_url
         register(self, self._committer, self._projector)
 
-    async def go(self) -> None:
+    async def go(self, up: Callable[[], None] = lambda: None) -> None:
         """Connect to the venue, go to work, and take signals once it is known what the venue holds.
 
         A venue that does not answer is asked until it does; ``/ready`` says so meanwhile.
+
+        Parameters
+        ----------
+        up
+            Called when everything is up, before ``/ready`` says so.
 
         Raises
         ------
@@ -163,13 +168,15 @@ class Service:
         self.starting = _LOOKING
         await self.engine.reconciler.first()
         await self._start_nats(parts)
+        up()
         self.starting = None
         log.info("started", mode=self.settings.trading_mode, nats=self.nats_url, data_dir=str(self._folder))
 
     async def stop(self) -> None:
         """Take no more signals, finish what is under way, and bring everything down."""
         await self._parts.aclose()
-        log.info("stopped")
+        if self.starting is None:
+            log.info("stopped")
 
     def account(self) -> dict[str, Any]:
         """The account in figures, in quote currency: by our books, and as the exchange stated it last."""
