@@ -17,18 +17,22 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     events: tuple[AnyEvent, ...]
 
 
-class Record(msgspec.Struct, frozen=True, gc=False):
+class Record(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """The entries of one group commit of one shard; (shard, sequence) is unique and sequences have no holes.
 
     Parameters
     ----------
     sequence
         1 for a shard's first record.
+    epoch
+        Fencing token of the lease under which it was written, 0 without a lease. No two owners of a shard ever share
+        one, so no two write the same bytes at one position.
     """
 
     shard: int
     sequence: int
     entries: tuple[Entry, ...]
+    epoch: int = 0
 
     def events(self) -> Iterator[AnyEvent]:
         """All events, in the order in which they were applied."""

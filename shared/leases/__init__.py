@@ -1,0 +1,1 @@
+"""Leases: which process works on which shard, and for how long it may count on that."""
