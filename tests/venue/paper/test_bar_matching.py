@@ -361,6 +361,15 @@ def test_a_stop_armed_within_the_bar_fills_at_its_trigger_because_it_missed_the_
     assert answered(made, bar(0, "100", "111", "99"), armed) == [(armed.client_order_id, D(105))]
 
 
+@pytest.mark.parametrize("trigger", ["104", "108"])
+def test_a_stop_that_is_beyond_its_trigger_when_it_comes_fills_at_the_price_it_met(trigger: str) -> None:
+    made = book()
+    made.place(entry(OrderKind.STOP_MARKET, "102"), 0)
+    armed = stop(trigger)
+
+    assert answered(made, bar(0, "100", "106", "94"), armed) == [(armed.client_order_id, D(102))]
+
+
 @pytest.mark.parametrize("first", [limit("98"), entry(OrderKind.STOP_MARKET, "102")])
 @pytest.mark.parametrize(
     ("answer", "price"),

@@ -4,7 +4,8 @@ A bar is the price at its open and then everything from its low to its high, in 
 the open itself executes comes first, then what high and low reach; among these :class:`~.order.Rank` decides, then
 arrival. The stop of a position comes before its target, even where the open is beyond the target. What arrives in
 answer to an execution at the open sees the whole bar. What arrives in answer to a later one has missed the open and
-must not profit from a high or low that may have been before it: only a stop can execute, at its trigger price.
+must not profit from a high or low that may have been before it: only a stop can execute, at its trigger price, or at
+the price that it met if that is beyond the trigger already.
 
 A trailing stop follows the open and, when the bar is over, its high or low. Within the bar it triggers if any way from
 low to high triggers it, at the worst price of those ways. One that arrived after the open follows the price that it
@@ -86,6 +87,7 @@ class BarMatcher:
         session = self._sessions.get(resting.order.symbol)
         if session is not None and session.within:
             resting.arrived_within = session.bar.time_ms
+            resting.met = price
 
     def next_execution(self, symbol: str) -> list[Report]:
         """Execute the bar's next order.

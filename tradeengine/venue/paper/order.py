@@ -57,6 +57,8 @@ class PaperOrder(msgspec.Struct, eq=False):
         For a limit order: a price that it met did not fill it whole, so what fills later is its own, the maker's.
     arrived_within
         Start of the bar in which it arrived after the open, if it did: of that bar it has missed the open.
+    met
+        The price that it met then.
     reports
         Everything that was reported about it.
     """
@@ -74,6 +76,7 @@ class PaperOrder(msgspec.Struct, eq=False):
     filled: Decimal = ZERO
     rested: bool = False
     arrived_within: int | None = None
+    met: Decimal | None = None
     reports: list[Report] = []
 
     @property
@@ -116,6 +119,8 @@ class PaperOrder(msgspec.Struct, eq=False):
         """
         if self.trail is not None:
             return self.trail.reached_within(high, low, missed=missed)
+        if missed and self.met is not None and self.reached(self.met):
+            return self.met
         return self.trigger_price if self.reached(high if self.triggers_on_rise else low) else None
 
     def see(self, price: Decimal) -> None:
