@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, Self
+from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError, model_validator
 
@@ -40,6 +41,8 @@ from shared.settings.fields import (
 from shared.settings.sources import Given, collect
 
 _DEFAULT = "default"
+DEFAULT_DATABASE = "tradeengine"
+"""Name of the database, in MongoDB and in MySQL, where none is set."""
 _SECRET_NAMES = ("_KEY", "_SECRET", "_PASSWORD")
 
 
@@ -159,10 +162,18 @@ class Settings(BaseModel):
     nats_topic_signals: Annotated[str, _says("subject of signals")] = "signals.trading"
     nats_embedded: Annotated[Embedded, _says("auto, on or off")] = Embedded.AUTO
 
-    mongodb_uri: Annotated[str, uri("mongodb", "mongodb+srv")] | None = None
-    mongodb_database: str | None = None
-    mysql_uri: Annotated[str, uri("mysql", "mysql+pymysql")] | None = None
-    mysql_host: str | None = None
+    mongodb_uri: Annotated[
+        Annotated[str, uri("mongodb", "mongodb+srv")] | None, _says("where the truth is kept; none: in the data folder")
+    ] = None
+    mongodb_database: Annotated[str, Field(min_length=1, max_length=63, description="its database")] = DEFAULT_DATABASE
+    mongodb_timeout_ms: Annotated[
+        int, Field(ge=500, le=60_000, description="milliseconds that a command may take, 500 to 60000")
+    ] = 5_000
+    mysql_uri: Annotated[
+        Annotated[str, uri("mysql", "mysql+pymysql")] | None,
+        _says("where the analysts' copy is kept, mysql://user:password@host:port/database; none: no copy"),
+    ] = None
+    mysql_host: Annotated[str | None, _says("with the four below, in place of MYSQL_URI")] = None
     mysql_port: Port | None = None
     mysql_user: str | None = None
     mysql_password: SecretStr | None = None
@@ -232,10 +243,21 @@ class Settings(BaseModel):
                 found |= uri_secrets(value)
         return found
 
+    @property
+    def mysql_address(self) -> str | None:
+        """Where the copy in MySQL is, as a URI, whichever way it was said; a secret."""
+        if self.mysql_host is None:
+            return self.mysql_uri
+        password = f":{quote(self.mysql_password.get_secret_value(), safe='')}" if self.mysql_password else ""
+        user = f"{quote(self.mysql_user, safe='')}{password}@" if self.mysql_user else ""
+        port = f":{self.mysql_port}" if self.mysql_port else ""
+        return f"mysql://{user}{self.mysql_host}{port}/{self.mysql_database or DEFAULT_DATABASE}"
+
     def unused(self) -> list[str]:
         """Names that are set but that this version does not use yet."""
-        families = ("MONGODB_", "MYSQL_") if self.trading_mode.real else ("MONGODB_", "MYSQL_", "BINANCE_")
-        return sorted(name for name in self._given if name.startswith(families))
+        families = [] if self.trading_mode.real else ["BINANCE_"]
+        families += [] if self.mongodb_uri else ["MONGODB_"]
+        return sorted(name for name in self._given if name.startswith(tuple(families)))
 
 
 def setting_names() -> frozenset[str]:

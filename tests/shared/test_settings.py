@@ -255,15 +255,32 @@ def test_modes_that_trade_start_with_a_key_and_say_which_settings_they_leave_unu
     secret = tmp_path / "secret"
     secret.write_text("planted-secret\n")
     given = {"BINANCE_API_KEY": "key", "BINANCE_API_SECRET_FILE": str(secret), "BINANCE_TESTNET": "true"}
-    settings = Settings.load(EXCHANGE | given | {"TRADING_MODE": "testnet", "MYSQL_PORT": "3306", "MYSQL_HOST": "x"})
+    settings = Settings.load(EXCHANGE | given | {"TRADING_MODE": "testnet", "MONGODB_DATABASE": "x"})
 
     assert settings.binance_api_secret is not None
     assert settings.binance_api_secret.get_secret_value() == "planted-secret"
     assert (settings.binance_leverage, settings.binance_margin_type) == (5, MarginType.CROSSED)
     assert settings.binance_recv_window_ms == 2_000
-    assert settings.unused() == ["MYSQL_HOST", "MYSQL_PORT"]
+    assert settings.unused() == ["MONGODB_DATABASE"]
     assert "planted-secret" not in str(settings.describe())
     assert "planted-secret" in settings.secrets()
+
+
+@pytest.mark.parametrize(
+    ("given", "address"),
+    [
+        ({}, None),
+        ({"MYSQL_URI": "mysql://u:p@h:3307/d"}, "mysql://u:p@h:3307/d"),
+        ({"MYSQL_HOST": "h"}, "mysql://h/tradeengine"),
+        ({"MYSQL_HOST": "h", "MYSQL_USER": "u", "MYSQL_DATABASE": "d"}, "mysql://u@h/d"),
+        (
+            {"MYSQL_HOST": "h", "MYSQL_PORT": "3307", "MYSQL_USER": "u", "MYSQL_PASSWORD": "p@/:"},
+            "mysql://u:p%40%2F%3A@h:3307/tradeengine",
+        ),
+    ],
+)
+def test_the_copy_in_mysql_is_named_by_a_uri_or_by_its_parts(given: dict[str, str], address: str | None) -> None:
+    assert Settings.load(given).mysql_address == address
 
 
 def test_secrets_are_masked_and_known() -> None:
