@@ -1,0 +1,1 @@
+"""Audit: whether every copy says what the journal says."""
