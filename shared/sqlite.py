@@ -1,16 +1,16 @@
 """SQLite from asyncio: one connection in one thread of its own, and errors that say what to do."""
 
-import asyncio
 import sqlite3
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
 from shared.errors import ConfigError, OutcomeUnknown, RetrySafe
+from shared.worker import WorkerThread
 
 T = TypeVar("T")
 
@@ -55,7 +55,7 @@ class SqliteThread:
         self._pragmas = pragmas
         self._create = create
         self._busy_timeout_ms = busy_timeout_ms
-        self._executor: ThreadPoolExecutor | None = None
+        self._thread = WorkerThread(f"sqlite-{path.stem}")
         self._connection: sqlite3.Connection | None = None
 
     async def open(self, prepare: Callable[[sqlite3.Connection], None]) -> None:
@@ -66,9 +66,9 @@ class SqliteThread:
         ConfigError
             If the file cannot be used; the text names it and what to do.
         """
-        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"sqlite-{self._path.stem}")
+        self._thread.start()
         try:
-            await self._submit(self._connect, prepare)
+            await self._thread.call(partial(self._connect, prepare))
         except BaseException:
             await self.close()
             raise
@@ -83,22 +83,11 @@ class SqliteThread:
         OutcomeUnknown
             If the disk failed while it confirmed a commit.
         """
-        return await self._submit(self._run, work)
+        return await self._thread.call(partial(self._run, work))
 
     async def close(self) -> None:
         """Finish the work under way and disconnect."""
-        executor, self._executor = self._executor, None
-        if executor is None:
-            return
-        try:
-            await asyncio.shield(asyncio.get_running_loop().run_in_executor(executor, self._disconnect))
-        finally:
-            executor.shutdown(wait=False)
-
-    async def _submit(self, call: Callable[[Callable[[sqlite3.Connection], T]], T], work: Callable[..., T]) -> T:
-        if self._executor is None:
-            raise RuntimeError(f"{self._path} is not open")
-        return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._executor, call, work))
+        await self._thread.close(self._disconnect)
 
     def _connect(self, prepare: Callable[[sqlite3.Connection], None]) -> None:
         if not self._path.parent.is_dir():
