@@ -2,7 +2,8 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable
+import random
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -10,25 +11,22 @@ import pytest
 from contracts.enums import Action, Outcome
 from shared.errors import Fenced
 from tests.support.records import T0, RecordedWorld, signal_records
+from tests.support.stores import JOURNALS, MakeJournal, journals
 from tradeengine.domain.events import SignalDecided
 from tradeengine.domain.inputs import TimeAdvanced, signal_key
 from tradeengine.journal.base import Journal, Snapshot
-from tradeengine.journal.memory import MemoryJournal
 from tradeengine.journal.record import Entry, Record, encode
-from tradeengine.journal.sqlite import SqliteJournal
-
-IMPLEMENTATIONS: dict[str, Callable[[Path], Journal]] = {
-    "memory": lambda folder: MemoryJournal(),
-    "sqlite": lambda folder: SqliteJournal(folder / "journal.db"),
-}
 
 
-@pytest.fixture(params=IMPLEMENTATIONS)
-async def journal(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Journal]:
-    made = IMPLEMENTATIONS[request.param](tmp_path)
-    await made.open()
-    yield made
-    await made.close()
+@pytest.fixture(params=JOURNALS)
+async def make_journal(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[MakeJournal]:
+    async with journals(request.param, tmp_path) as make:
+        yield make
+
+
+@pytest.fixture
+async def journal(make_journal: MakeJournal) -> Journal:
+    return await make_journal()
 
 
 async def test_a_new_journal_is_empty(journal: Journal) -> None:
@@ -94,7 +92,7 @@ async def test_a_position_that_is_taken_or_leaves_a_hole_is_fenced(journal: Jour
     assert not await journal.is_decided(signal_key("A", "BTCUSDT", "other-0-0"))
 
 
-async def test_several_records_are_appended_all_or_none(journal: Journal) -> None:
+async def test_an_append_that_cannot_fit_writes_nothing_at_all(journal: Journal) -> None:
     zero, one = signal_records(3, tag="zero"), signal_records(2, shard=1, tag="one")
     await journal.append(zero[:1])
 
@@ -174,17 +172,44 @@ async def test_the_digest_is_over_all_records_in_order(journal: Journal) -> None
     assert await journal.digest() == expected
 
 
-@pytest.mark.parametrize("made", IMPLEMENTATIONS)
-async def test_equal_records_give_equal_digests_and_others_do_not(made: str, tmp_path: Path) -> None:
+async def test_equal_records_give_equal_digests_and_others_do_not(make_journal: MakeJournal) -> None:
     digests = []
-    for number, tag in enumerate(("s", "s", "t")):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        journal = IMPLEMENTATIONS[made](folder)
-        await journal.open()
+    for tag in ("s", "s", "t"):
+        journal = await make_journal()
         await journal.append(signal_records(3, tag=tag))
         digests.append(await journal.digest())
-        await journal.close()
 
     assert digests[0] == digests[1]
     assert digests[0] != digests[2]
+
+
+async def test_an_append_of_many_megabytes_comes_back(journal: Journal) -> None:
+    world = RecordedWorld()
+    for number in range(20):
+        world.signal("hold", signal_id=str(number), carried={"text": f"{number}" * 1_000_000})
+    world.cut()
+    world.signal("hold", signal_id="after")
+    world.cut()
+    await journal.append(world.records)
+
+    assert await journal.read(0) == world.records
+    assert await journal.digest() == hashlib.sha256(b"".join(map(encode, world.records))).hexdigest()
+    assert await journal.is_decided(signal_key("A", "BTCUSDT", "19"))
+
+
+async def test_the_lease_that_wrote_a_record_makes_it_another_record(journal: Journal) -> None:
+    record = signal_records(1)[0]
+    first, second = (Record(0, 1, record.entries, epoch) for epoch in (1, 2))
+    await journal.append([first])
+
+    with pytest.raises(Fenced, match="record 1 of shard 0 is taken"):
+        await journal.append([second])
+    assert await journal.read(0) == [first] != [second]
+
+
+async def test_a_snapshot_of_many_megabytes_comes_back(journal: Journal) -> None:
+    state = random.Random(5).randbytes(20 * 2**20)
+    await journal.save_snapshot(3, Snapshot(1, state))
+    await journal.save_snapshot(3, Snapshot(2, state[::-1]))
+
+    assert await journal.load_snapshot(3) == Snapshot(2, state[::-1])

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from shared.clock import ManualClock
-from shared.errors import Fenced, OutcomeUnknown, RetrySafe
+from shared.errors import Fenced, OutcomeUnknown, Rejected, RetrySafe
 from tests.support.journals import FaultyJournal, GatedJournal
 from tests.support.records import RecordedWorld, signal_records
 from tradeengine.journal.memory import MemoryJournal
@@ -169,3 +169,34 @@ async def test_a_shard_whose_last_record_was_fenced_while_nobody_waited_does_not
     journal.takes.set()
     with pytest.raises(Fenced):
         await subject.settle(0)
+
+
+async def test_records_of_one_shard_are_appended_in_their_order_without_waiting_for_each_other() -> None:
+    journal = GatedJournal()
+    subject = committer(journal)
+    records = signal_records(4)
+    commits = [subject.begin(record) for record in records[:1]]
+    await asyncio.sleep(0)
+    commits += [subject.begin(record) for record in records[1:]]
+    journal.takes.set()
+    await asyncio.gather(*commits)
+    assert await journal.read(0) == records
+    assert journal.appends == [1, 3]
+
+
+@pytest.mark.parametrize("error", [MemoryError("no memory"), Rejected("too large")])
+async def test_what_was_decided_on_a_record_that_failed_does_not_get_in(error: Exception) -> None:
+    journal = GatedJournal(("before", error))
+    subject = committer(journal)
+    records = [*signal_records(3), *signal_records(1, shard=1)]
+    commits = [subject.begin(records[0])]
+    await asyncio.sleep(0)
+    commits += [subject.begin(record) for record in records[1:]]
+    journal.takes.set()
+    results = await asyncio.gather(*commits, return_exceptions=True)
+    assert type(results[0]) is type(results[1]) is type(results[2]) is not type(None)
+    assert results[3] is None, "the other shard's is committed"
+    assert (await journal.last_sequence(0), subject.waiting) == (0, 0)
+    again = [subject.begin(record) for record in records[:3]]
+    await asyncio.gather(*again)
+    assert await journal.read(0) == records[:3], "a shard that begins anew is served"

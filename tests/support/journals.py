@@ -44,6 +44,31 @@ class FaultyJournal(MemoryJournal):
         return await super().is_decided(key)
 
 
+class TornJournal(MemoryJournal):
+    """A journal that writes a prefix of an append, as a store without transactions may.
+
+    Parameters
+    ----------
+    tears
+        For each append in turn, how many records are written and what is raised then; after them it is whole.
+    """
+
+    def __init__(self, *tears: tuple[int, Exception]) -> None:
+        super().__init__()
+        self.tears = list(tears)
+        self.appends: list[list[tuple[int, int]]] = []
+
+    async def append(self, records: Sequence[Record]) -> None:
+        self.appends.append([(record.shard, record.sequence) for record in records])
+        if self.tears:
+            written, error = self.tears.pop(0)
+            await super().append(records[:written])
+            raise error
+        for record in records:
+            # In order, and the first that is fenced ends it.
+            await super().append([record])
+
+
 class GatedJournal(FaultyJournal):
     """A journal that takes nothing, or hands nothing back, while it is shut."""
 

@@ -23,6 +23,8 @@ class Journal(Protocol):
         ------
         ConfigError
             If the store is of a newer schema, or cannot be written; the text says what to do.
+        RetrySafe
+            If the store does not answer now; it may be opened again.
         """
         ...
 
@@ -31,16 +33,22 @@ class Journal(Protocol):
         ...
 
     async def append(self, records: Sequence[Record]) -> None:
-        """Commit records durably, all or none.
+        """Commit records durably, in order.
+
+        No record is ever written without those before it. If it raises ``Fenced`` or ``OutcomeUnknown``, a prefix may
+        be written: compare what is stored with what was to be, and append the rest again. A store that has
+        transactions writes all or none.
 
         Raises
         ------
         Fenced
             If a record's position is taken, or leaves a hole: another owner has written there.
+        Rejected
+            If one is too large for the store and always will be; nothing was written.
         RetrySafe
-            If the store did not take them and nothing was written.
+            If the store did not take them; nothing was written.
         OutcomeUnknown
-            If it cannot be told whether they were written; read the position before appending again.
+            If it cannot be told whether they were written.
         """
         ...
 

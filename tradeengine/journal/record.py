@@ -1,12 +1,17 @@
 """Records: what the journal holds, and their one encoding."""
 
+import hashlib
 from collections.abc import Iterator
+from typing import Final
 
 import msgspec
 
 from contracts.enums import Outcome
 from tradeengine.domain.events import AnyEvent, SignalDecided
 from tradeengine.domain.inputs import AnyInput, signal_key
+
+MAX_RECORD_BYTES: Final = 8 * 2**20
+"""Most bytes of a record that a shard makes, and so of an entry: it fits every store, with room to spare."""
 
 
 # Nothing here holds cycles, and thousands are under way: the garbage collector need not look at them.
@@ -48,6 +53,11 @@ class Record(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         ]
 
 
+def decision_hash(key: str) -> bytes:
+    """What a store keeps of a decision's key: 16 bytes instead of the text, for decisions are never forgotten."""
+    return hashlib.blake2b(key.encode(), digest_size=16).digest()
+
+
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Record)
 
@@ -66,3 +76,23 @@ def decode(data: bytes) -> Record:
         If the bytes are no record of this version of the engine or an earlier one.
     """
     return _decoder.decode(data)
+
+
+class EntryTooLarge(ValueError):
+    """What an input led to has no room in a record, not even in one of its own."""
+
+
+def entry_size(entry: Entry) -> int:
+    """Bytes that an entry takes in its record.
+
+    Raises
+    ------
+    EntryTooLarge
+        If there are more than :data:`MAX_RECORD_BYTES`.
+    """
+    size = len(_encoder.encode(entry))
+    if size > MAX_RECORD_BYTES:
+        raise EntryTooLarge(
+            f"a {type(entry.input).__name__} led to {size} bytes, and a record has room for {MAX_RECORD_BYTES}"
+        )
+    return size

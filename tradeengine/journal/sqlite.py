@@ -10,7 +10,7 @@ from shared.errors import ConfigError
 from shared.sqlite import SqliteThread, transaction
 from tradeengine.journal.base import Snapshot
 from tradeengine.journal.fence import check_positions
-from tradeengine.journal.record import Record, decode, encode
+from tradeengine.journal.record import Record, decision_hash, decode, encode
 
 SCHEMA_VERSION = 1
 
@@ -18,7 +18,7 @@ _SCHEMA = (
     # With its row ids: payloads are long, and commits were slower with them in the key's own tree.
     "CREATE TABLE records (shard INTEGER NOT NULL, sequence INTEGER NOT NULL, payload BLOB NOT NULL,"
     " PRIMARY KEY (shard, sequence))",
-    # The key is the first 16 bytes of a hash: half the size of the text, and decisions are never forgotten.
+    # Its key is a decision_hash.
     "CREATE TABLE decided (key BLOB PRIMARY KEY, shard INTEGER NOT NULL, sequence INTEGER NOT NULL) WITHOUT ROWID",
     "CREATE TABLE snapshots (shard INTEGER PRIMARY KEY, sequence INTEGER NOT NULL, state BLOB NOT NULL)",
     "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
@@ -155,15 +155,13 @@ class SqliteJournal:
 def _append(records: tuple[Record, ...], connection: sqlite3.Connection) -> None:
     payloads = [(record.shard, record.sequence, encode(record)) for record in records]
     # Sorted, because neighbours share a page of the tree.
-    decided = sorted((_key(key), record.shard, record.sequence) for record in records for key in record.decision_keys())
+    decided = sorted(
+        (decision_hash(key), record.shard, record.sequence) for record in records for key in record.decision_keys()
+    )
     with transaction(connection):
         check_positions(records, lambda shard: _last_sequence(shard, connection))
         connection.executemany("INSERT INTO records VALUES (?, ?, ?)", payloads)
         connection.executemany("INSERT OR IGNORE INTO decided VALUES (?, ?, ?)", decided)
-
-
-def _key(key: str) -> bytes:
-    return hashlib.blake2b(key.encode(), digest_size=16).digest()
 
 
 def _read(shard: int, after: int, limit: int, connection: sqlite3.Connection) -> list[Record]:
@@ -183,7 +181,7 @@ def _shards(connection: sqlite3.Connection) -> list[int]:
 
 
 def _is_decided(key: str, connection: sqlite3.Connection) -> bool:
-    return connection.execute("SELECT 1 FROM decided WHERE key = ?", (_key(key),)).fetchone() is not None
+    return connection.execute("SELECT 1 FROM decided WHERE key = ?", (decision_hash(key),)).fetchone() is not None
 
 
 def _save_snapshot(shard: int, snapshot: Snapshot, connection: sqlite3.Connection) -> None:

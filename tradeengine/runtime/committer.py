@@ -1,12 +1,12 @@
 """Group commit across shards: while one append runs, the records of all other shards gather for the next."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 
 from shared.clock import Clock
-from shared.errors import Fenced, OutcomeUnknown, RetrySafe
+from shared.errors import ConfigError, Fenced, OutcomeUnknown, Rejected, RetrySafe
 from tradeengine.journal.base import Journal
 from tradeengine.journal.record import Record, encode
 
@@ -14,6 +14,8 @@ _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 2.0
 
 log = structlog.get_logger(__name__)
+
+_Waiting = tuple[Record, "asyncio.Future[None]"]
 
 
 class Committer:
@@ -38,7 +40,7 @@ class Committer:
         self._journal = journal
         self._clock = clock
         self._on_commit = on_commit
-        self._waiting: list[tuple[Record, asyncio.Future[None]]] = []
+        self._waiting: list[_Waiting] = []
         self._last: dict[int, asyncio.Future[None]] = {}
         self._under_way = 0
         self._task: asyncio.Task[None] | None = None
@@ -57,18 +59,34 @@ class Committer:
         ------
         Fenced
             If another owner holds the record's position.
+        Rejected
+            If no store would ever take it: it is too large.
         OutcomeUnknown
             If the committer was closed before the store confirmed, or the store failed in a way that it never should.
         """
-        if self._closed:
-            raise OutcomeUnknown("the engine is stopping and commits nothing any more")
+        # Who stops waiting does not take the record back: it may be under way.
+        await asyncio.shield(self.begin(record))
+
+    def begin(self, record: Record) -> "asyncio.Future[None]":
+        """Take a record for its commit, behind those of its shard that were taken before.
+
+        A shard's records are appended in their order. Where one fails, those behind it fail with the same error, for
+        they were decided on what it says.
+
+        Returns
+        -------
+        asyncio.Future
+            Done when the record is committed, or with an error of :meth:`commit`; not to be cancelled.
+        """
         done = self._last[record.shard] = asyncio.get_running_loop().create_future()
         done.add_done_callback(_look)
+        if self._closed:
+            done.set_exception(OutcomeUnknown("the engine is stopping and commits nothing any more"))
+            return done
         self._waiting.append((record, done))
         if self._task is None:
             self._task = asyncio.create_task(self._flush(), name="committer")
-        # Who stops waiting does not take the record back: it may be under way.
-        await asyncio.shield(done)
+        return done
 
     async def settle(self, shard: int) -> None:
         """Return when no record of a shard is under way any more, whoever waited for it: the shard may begin anew.
@@ -114,57 +132,86 @@ class Committer:
         finally:
             self._task, self._under_way = None, 0
 
-    async def _append(self, batch: list[tuple[Record, asyncio.Future[None]]]) -> None:
+    async def _append(self, batch: list[_Waiting]) -> None:
         pause = _FIRST_PAUSE_S
-        while True:
-            started = self._clock.monotonic()
+        while batch:
+            started, before = self._clock.monotonic(), len(batch)
             try:
                 await self._journal.append([record for record, _ in batch])
-            except Fenced as error:
-                await self._append_apart(batch, error)
-                return
-            except RetrySafe as error:
+            except (RetrySafe, ConfigError) as error:
+                # Rights that were taken away may come back: a shard that gave up would meet the same refusal.
                 self._troubled(str(error))
             except OutcomeUnknown as error:
                 self._troubled(str(error))
                 batch = await self._unconfirmed(batch)
-            else:
-                self.trouble = None
-                self._on_commit(self._clock.monotonic() - started, len(batch))
-                for _, done in batch:
-                    if not done.done():
-                        done.set_result(None)
+            except Fenced as error:
+                batch = await self._unconfirmed(batch)
+                if len(batch) == before:
+                    self._troubled(str(error))
+            except Rejected as error:
+                await self._append_apart(batch, error)
                 return
-            await self._clock.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE_S)
-
-    async def _append_apart(self, batch: list[tuple[Record, asyncio.Future[None]]], error: Fenced) -> None:
-        """One fenced shard must not take the others down: append each record alone."""
-        if len(batch) == 1:
-            self._fail(batch, error)
-            return
-        for one in batch:
-            await self._append([one])
-
-    async def _unconfirmed(
-        self, batch: list[tuple[Record, asyncio.Future[None]]]
-    ) -> list[tuple[Record, asyncio.Future[None]]]:
-        """Ask the store what became of an append without an answer; return what it does not have."""
-        missing = []
-        for record, done in batch:
-            try:
-                stored = await self._journal.read(record.shard, after=record.sequence - 1, limit=1)
-            except (RetrySafe, OutcomeUnknown):
-                return batch
-            if not stored:
-                missing.append((record, done))
-            elif encode(stored[0]) == encode(record):
-                # As bytes: what a signal carries has other types when it comes back, a Decimal is a text then.
-                if not done.done():
-                    done.set_result(None)
             else:
-                self._fail([(record, done)], Fenced(f"shard {record.shard}: position {record.sequence} is another's"))
+                self._on_commit(self._clock.monotonic() - started, before)
+                self._confirm(batch)
+                batch = []
+            if len(batch) == before:
+                await self._clock.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE_S)
+        self.trouble = None
+
+    async def _append_apart(self, batch: list[_Waiting], error: Rejected) -> None:
+        """A record that no store would ever take must not keep the other shards' from landing."""
+        shards = list(dict.fromkeys(record.shard for record, _ in batch))
+        if len(batch) == 1:
+            log.critical("record_refused", shard=shards[0], reason=str(error), action="the shard is loaded again")
+            self._fail(batch, error)
+        elif len(shards) > 1:
+            for shard in shards:
+                await self._append([one for one in batch if one[0].shard == shard])
+        else:
+            first, rest = batch[:1], batch[1:]
+            await self._append(first)
+            if first[0][1].exception() is None:
+                await self._append(rest)
+            else:
+                self._fail(rest, error)
+
+    async def _unconfirmed(self, batch: list[_Waiting]) -> list[_Waiting]:
+        """Ask the store what became of an append that it refused or did not answer; return what it still lacks.
+
+        A store may have written a prefix. So a position that is taken is told apart by what it holds: our own bytes are
+        committed, anything else has fenced that shard, and no other.
+        """
+        missing: list[_Waiting] = []
+        for shard in dict.fromkeys(record.shard for record, _ in batch):
+            ours = [one for one in batch if one[0].shard == shard]
+            try:
+                missing += await self._compared(shard, ours)
+            except (RetrySafe, OutcomeUnknown, ConfigError) as error:
+                self._troubled(str(error))
+                missing += ours
         return missing
+
+    async def _compared(self, shard: int, ours: list[_Waiting]) -> list[_Waiting]:
+        """Records of one shard that can be appended again; those before them are confirmed, or all are fenced."""
+        # The last position first: what lands between the two answers is then found, and compared.
+        last = await self._journal.last_sequence(shard)
+        stored = await self._journal.read(shard, after=ours[0][0].sequence - 1, limit=len(ours))
+        found = {record.sequence: encode(record) for record in stored}
+        for index, (record, _) in enumerate(ours):
+            # As bytes: what a signal carries has other types when it comes back, a Decimal is a text then.
+            if found.get(record.sequence) == encode(record):
+                self._confirm(ours[index : index + 1])
+                last = max(last, record.sequence)
+            elif record.sequence == last + 1 and record.sequence not in found:
+                return ours[index:]
+            else:
+                what = "is another's" if record.sequence <= last or record.sequence in found else "leaves a hole"
+                where = f"shard {shard}: position {record.sequence} {what}, the journal is at {last}"
+                self._fail(ours[index:], Fenced(f"{where}; drop the shard and load it again"))
+                return []
+        return []
 
     def _troubled(self, reason: str) -> None:
         if self.trouble != reason:
@@ -172,8 +219,16 @@ class Committer:
         self.trouble = reason
 
     @staticmethod
-    def _fail(batch: list[tuple[Record, asyncio.Future[None]]], error: Exception) -> None:
+    def _confirm(batch: Sequence[_Waiting]) -> None:
         for _, done in batch:
+            if not done.done():
+                done.set_result(None)
+
+    def _fail(self, batch: Sequence[_Waiting], error: Exception) -> None:
+        shards = {record.shard for record, _ in batch}
+        behind = [one for one in self._waiting if one[0].shard in shards]
+        self._waiting = [one for one in self._waiting if one[0].shard not in shards]
+        for _, done in [*batch, *behind]:
             if not done.done():
                 done.set_exception(error)
 
