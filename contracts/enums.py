@@ -271,6 +271,8 @@ class DifferenceKind(StrEnum):
     """An order of the engine's own rests that the books count on no more."""
     LOST_ORDER = "lost_order"
     """An order that the books count as resting is not at the exchange."""
+    ENTRY_PRICE = "entry_price"
+    """Both hold the leg alike, at another average price: the books heard of its fills in another order."""
 
 
 class DifferenceAction(StrEnum):
@@ -284,6 +286,8 @@ class DifferenceAction(StrEnum):
     CANCELLED = "cancelled"
     ASKED = "asked"
     """The exchange is asked what became of the order."""
+    REVALUED = "revalued"
+    """The books took over the exchange's average price; the leg's P&L is the same in sum."""
     HALTED = "halted"
 
 

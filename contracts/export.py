@@ -11,6 +11,7 @@ from contracts.alert import Alert
 from contracts.api import (
     BatchAnswer,
     DetailedHealth,
+    EffectiveSettings,
     HealthReport,
     Live,
     MetricsAnswer,
@@ -32,6 +33,7 @@ WRITTEN: Final[dict[str, type[BaseModel]]] = {
     "batch_answer": BatchAnswer,
     "decision": Decision,
     "detailed_health": DetailedHealth,
+    "effective_settings": EffectiveSettings,
     "execution_event": ExecutionEvent,
     "health": HealthReport,
     "live": Live,

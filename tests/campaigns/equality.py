@@ -81,7 +81,7 @@ def _leg(
     bound = sum((each for life in lives for each in life.bounds.values()), ZERO)
     if quantity:
         bound += lives[-1].drift(quantity)
-        if lives[-1].in_order and abs(books.entry_price - entry) > entry * ENTRY_TOLERANCE:
+        if abs(books.entry_price - entry) > entry * ENTRY_TOLERANCE:
             yield f"{symbol} {side}: entry price {entry} at the exchange, {books.entry_price} in the books"
     of_trade = {str(row["id"]): Decimal(row["realizedPnl"]) for row in rows}
     of_fill = {fill.trade_id: fill.realized for fill in booked}
@@ -91,7 +91,7 @@ def _leg(
                 booked_as = f"{of_trade[trade]} at the exchange, {of_fill.get(trade)} in the books (room {room})"
                 yield f"trade {trade} of {symbol}: realised {booked_as}"
     gained = sum(of_trade.values(), ZERO) - side.sign * quantity * entry
-    by_books = sum(of_fill.values(), ZERO) - side.sign * books.cost
+    by_books = sum(of_fill.values(), ledger.revalued[symbol, side]) - side.sign * books.cost
     if abs(gained - by_books) > bound:
         yield f"{symbol} {side}: realised less invested {gained}, by the books {by_books} (room {bound})"
 
@@ -105,7 +105,10 @@ def _totals(states: Sequence[ShardState], ledger: Ledger, account: Account, symb
     legs = [leg for leg in state.legs.values() if leg.symbol == symbol]
     fills = [fill for side in PositionSide for fill in ledger.booked(symbol, side)]
     # Strategies have averages of their own: what they realised is equal together with what they hold.
-    of_legs = sum((f.realized for f in fills), ZERO) - sum((leg.side.sign * leg.books.cost for leg in legs), ZERO)
+    realized = sum(
+        (fill.realized for fill in fills), sum((ledger.revalued[symbol, side] for side in PositionSide), ZERO)
+    )
+    of_legs = realized - sum((leg.side.sign * leg.books.cost for leg in legs), ZERO)
     shares = sum((leg.side.sign * p.books.cost for leg in legs for p in leg.strategies.values()), ZERO)
     if of_legs != state.totals.realized - shares:
         yield f"{symbol}: the strategies' books add up to {state.totals.realized - shares}, the legs' to {of_legs}"

@@ -1,6 +1,7 @@
 """The engine's journal, read as an auditor reads it: each trade once, each order id once, each signal one outcome."""
 
-from collections import Counter
+from collections import Counter, defaultdict
+from decimal import Decimal
 
 from contracts.enums import DifferenceKind, Outcome, PositionSide
 from tradeengine.domain import events as ev
@@ -11,6 +12,8 @@ from tradeengine.runtime.gateway import NOT_AT_REST
 HARMLESS = frozenset({DifferenceKind.UNHEDGED, DifferenceKind.LOST_ORDER})
 """Differences that others' cancels and lost messages make; any other means that the books were wrong."""
 
+Leg = tuple[str, PositionSide]
+
 
 class Ledger:
     """What the journal says so far.
@@ -19,6 +22,8 @@ class Ledger:
     ----------
     fills
         By symbol and trade id, in the order in which they were booked.
+    revalued
+        By leg, what moved to its realised P&L when the books took over the exchange's average price.
     events
         How many there were of each kind.
     faults
@@ -31,7 +36,10 @@ class Ledger:
         self._orders: dict[str, str] = {}
         self._leaving: set[str] = set()
         self._outcomes: dict[str, str] = {}
+        self._newest: dict[Leg, int] = {}
+        self._disordered: set[Leg] = set()
         self.fills: dict[tuple[str, str], ev.OrderFilled] = {}
+        self.revalued: defaultdict[Leg, Decimal] = defaultdict(Decimal)
         self.faults: list[str] = []
         self.events: Counter[str] = Counter()
 
@@ -60,10 +68,14 @@ class Ledger:
             (self._leaving.add if given_up else self._leaving.discard)(event.client_order_id)
         elif isinstance(event, ev.DifferenceFound):
             self.events[f"difference {event.kind} {event.action}"] += 1
+            if event.kind is DifferenceKind.ENTRY_PRICE and (event.symbol, event.position_side) in self._disordered:
+                return
             # A cancel whose answers are lost for long is told of, and so is a stop that was given up and came to rest.
             overdue = event.kind is DifferenceKind.ORPHAN_ORDER and event.client_order_id in self._leaving
             if event.kind not in HARMLESS and not overdue:
                 self.faults.append(f"difference {event.kind} {event.action}: {event.text}")
+        elif isinstance(event, ev.LegRevalued):
+            self.revalued[event.symbol, event.position_side] += event.realized
         elif isinstance(event, ev.AlertRaised):
             self.events[f"alert {event.name}"] += 1
 
@@ -84,10 +96,19 @@ class Ledger:
         if key in self.fills:
             self.faults.append(f"trade {key} was booked twice")
         self.fills[key] = event
+        self._note_order(event)
         owner = self._orders.get(event.client_order_id)
         strangers = [share.strategy_id for share in event.shares if owner is not None and share.strategy_id != owner]
         if strangers:
             self.faults.append(f"trade {key} of {owner} moved the shares of {strangers}")
+
+    def _note_order(self, event: ev.OrderFilled) -> None:
+        if event.reconciled:
+            return
+        leg, trade = (event.symbol, event.position_side), int(event.trade_id)
+        if trade < self._newest.get(leg, 0):
+            self._disordered.add(leg)
+        self._newest[leg] = max(trade, self._newest.get(leg, 0))
 
     def booked(self, symbol: str, side: PositionSide) -> list[ev.OrderFilled]:
         """Fills of a leg, in the order in which they were booked."""

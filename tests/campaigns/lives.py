@@ -28,7 +28,7 @@ class Life:
         How many average prices were cut so far; one that was cut once stays cut.
     in_order
         Whether the books heard of the trades in the order in which they happened. Otherwise a closing fill met another
-        average, and only realised and unrealised P&L together can be equal.
+        average: what it realised was booked otherwise, until the books took over the exchange's average.
     """
 
     quantity: Decimal = Decimal(0)

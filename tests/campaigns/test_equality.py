@@ -14,9 +14,10 @@ from tests.campaigns.equality import differences
 from tests.campaigns.exchange import Account, Row
 from tests.campaigns.play import Compared
 from tests.campaigns.steps import AtOnce, ByHand, Close, Enter, Example, Funding, Mark, Restart, Wait
-from tests.campaigns.troubles import Trouble
+from tests.campaigns.troubles import TROUBLES, Trouble
 
 STEPS = 12
+TRADE = {"event": "ORDER_TRADE_UPDATE", "x": "TRADE"}
 LEG = ("BTCUSDT", PositionSide.LONG)
 Key = TypeVar("Key")
 BOTH = {"stop_loss_pct": "0.01", "take_profit_pct": "0.02"}
@@ -48,6 +49,17 @@ HELD = example(
     Wait(6.0),
 )
 """Three strategies on a leg: two hold, one has taken a part off, one waits for its price; funding was paid."""
+
+
+CROSSED = example(
+    enter("A", 3),
+    Mark("BTCUSDT", 40),
+    next(t for t in TROUBLES if t.fault == {"match": TRADE, "effect": {"delay_event_ms": 700}, "times": 1}),
+    AtOnce((enter("B", 5), Close(0, None, 1))),
+    Mark("BTCUSDT", 55),
+    Close(0, None, 1),
+)
+"""The books hear late of what B bought, and before that of what A gave up after it."""
 
 
 def without_first(rows: dict[Key, Row]) -> dict[Key, Row]:
@@ -126,3 +138,9 @@ def test_whatever_is_not_equal_is_told(held: Compared, name: str) -> None:
     change, text = UNTRUE[name]
     told = differences(states, ledger, change(account))
     assert any(text in line for line in told), told
+
+
+def test_a_leg_whose_fills_were_told_in_another_order_comes_back_to_the_exchanges_average(made: Campaign) -> None:
+    before = made.done["LegRevalued"], made.done["positions, told out of order"]
+    made.play(CROSSED)
+    assert (made.done["LegRevalued"], made.done["positions, told out of order"]) == (before[0] + 1, before[1] + 1)

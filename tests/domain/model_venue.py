@@ -1,9 +1,11 @@
 """A venue that knows orders and executions only: the independent witness of what the books must say."""
 
+from collections import defaultdict
 from dataclasses import dataclass
 from decimal import Decimal
 
 from contracts.enums import OrderKind, OrderStatus, PositionSide, Refusal, Side
+from tests.domain.model_average import Average
 from tests.support.builders import LONG
 from tradeengine.domain import events as ev
 from tradeengine.domain import inputs
@@ -45,6 +47,8 @@ class ModelVenue:
         Quantity per leg, of all that was reported.
     cash, fees, funding
         Proceeds of sales less cost of purchases, fees paid and funding received, of all that was reported.
+    averages
+        What each leg holds and at which average, of all that was executed.
     late
         Executions that are not reported yet.
     """
@@ -52,6 +56,7 @@ class ModelVenue:
     def __init__(self) -> None:
         self.open: dict[str, Resting] = {}
         self.held: dict[LegKey, Decimal] = {}
+        self.averages: defaultdict[LegKey, Average] = defaultdict(Average)
         self.cash = self.fees = self.funding = ZERO
         self.late: list[inputs.FillReported] = []
         self.reported: list[inputs.FillReported] = []
@@ -109,6 +114,11 @@ class ModelVenue:
     ) -> inputs.FillReported:
         """Make an execution of any order, the engine's or not; its time is set when it is reported."""
         self.trades += 1
+        average = self.averages[symbol, position_side]
+        if side is position_side.opening:
+            average.opened(quantity, price)
+        else:
+            average.closed(quantity)
         return inputs.FillReported(
             time_ms=0,
             client_order_id=order_id,

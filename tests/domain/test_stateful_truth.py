@@ -16,6 +16,7 @@ from tradeengine.domain import events as ev
 from tradeengine.domain import inputs
 from tradeengine.domain.money import ZERO
 from tradeengine.domain.reconcile_absent import LOST
+from tradeengine.domain.reconcile_entry import ROUNDING
 from tradeengine.domain.reconcile_resting import CANCEL_MS
 
 _SETTLED_ROUNDS = 50
@@ -27,6 +28,7 @@ class Truth(Shard):
     def __init__(self) -> None:
         super().__init__()
         self.orphans: set[str] = set()
+        self.disordered = False
 
     def give(self, given: inputs.AnyInput) -> list[ev.AnyEvent]:
         events = super().give(given)
@@ -53,7 +55,9 @@ class Truth(Shard):
                 mark_price=CENTRE[symbol],
                 positions=tuple(
                     [
-                        inputs.VenuePosition(position_side=side, quantity=quantity, entry_price=CENTRE[symbol])
+                        inputs.VenuePosition(
+                            position_side=side, quantity=quantity, entry_price=self.venue.averages[symbol, side].price
+                        )
                         for (held, side), quantity in self.venue.held.items()
                         if held == symbol and quantity
                     ]
@@ -72,6 +76,18 @@ class Truth(Shard):
             )
         return events
 
+    def deliver(self, fill: inputs.FillReported) -> None:
+        told = [int(f.trade_id) for f in self.venue.reported]
+        self.disordered = self.disordered or int(fill.trade_id) < max(told, default=0)
+        super().deliver(fill)
+
+    def check_averages(self, symbol: str) -> None:
+        """Every leg's average is the exchange's, but for its rounding."""
+        for side in PositionSide:
+            leg, average = self.state.leg(symbol, side), self.venue.averages[symbol, side]
+            if leg is not None and leg.quantity:
+                assert abs(leg.books.entry_price - average.price) <= 2 * ROUNDING * average.price
+
     def resting(self, symbol: str) -> list[Resting]:
         """Orders that rest, which those at market never do."""
         orders = [r for r in self.venue.open.values() if r.order.symbol == symbol]
@@ -80,6 +96,9 @@ class Truth(Shard):
     @rule(symbol=a_symbol)
     def look_faithfully(self, symbol: str) -> None:
         for found in of_kind(self.look(symbol), ev.DifferenceFound):
+            if found.kind == "entry_price":
+                assert self.disordered or self.mixed, "trades that were told in order give the exchange's average"
+                continue
             live = self.state.orders[found.client_order_id or ""]
             if found.kind == "orphan_order":
                 # A cancel that does nothing for seconds is worth an alert.
@@ -122,7 +141,11 @@ class Truth(Shard):
         """Somebody trades and cancels, the engine hears nothing of it, and looks."""
         self.settle()
         held = self.venue.held.get((symbol, side), ZERO)
-        self.venue.held[symbol, side] = max(held + steps * STEP[symbol], ZERO)
+        self.venue.held[symbol, side] = now_held = max(held + steps * STEP[symbol], ZERO)
+        if now_held > held:
+            self.venue.averages[symbol, side].opened(now_held - held, CENTRE[symbol])
+        else:
+            self.venue.averages[symbol, side].closed(held - now_held)
         for place, order_id in enumerate([r.order.client_order_id for r in self.resting(symbol)]):
             if cancels >> place & 1:
                 del self.venue.open[order_id]
@@ -137,7 +160,10 @@ class Truth(Shard):
             assert (leg.quantity if leg else ZERO) == self.venue.held.get((symbol, side_), ZERO)
         assert not self.orphans
         self.settle()
+        # What was adopted at a price that was only inferred leaves another average.
+        assert {found.kind for found in of_kind(self.look(symbol), ev.DifferenceFound)} <= {"entry_price"}
         assert not of_kind(self.look(symbol), ev.DifferenceFound)
+        self.check_averages(symbol)
         assert not [told for told in self.state.differences.values() if told.symbol == symbol]
         self.mixed = True
 

@@ -161,7 +161,12 @@ async def test_i101_a_position_is_recorded_though_its_price_comes_later(made: Ri
 
 
 async def test_i49_an_order_for_the_whole_position_does_not_keep_stops_away(made: Rig) -> None:
-    """A stop for the whole position rests, to which alone -4130 applies: the engine's stop is taken beside it."""
+    """A stop for the whole position rests, to which alone -4130 applies: the engine's stop is taken beside it.
+
+    The row's "treated as done", "replaced" and "retried" cannot arise: the exchange says -4130 of a second order with
+    ``closePosition`` on one side of a leg (Binance docs, "Error Codes"), and the engine sends quantities only. If it
+    should say so all the same, the next test holds that the position is closed rather than left without a stop.
+    """
     lesson = await begin(made, "I49USDT")
     terms = {"symbol": lesson.symbol, "side": "SELL", "positionSide": "LONG", "type": "STOP_MARKET"}
     whole = {"algoType": "CONDITIONAL", "closePosition": "true", "triggerPrice": "90", **terms}

@@ -86,6 +86,10 @@ class Books(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """Books after a funding payment; positive is received."""
         return msgspec.structs.replace(self, funding=self.funding + amount)
 
+    def revalued(self, side: PositionSide, cost: Decimal) -> "Books":
+        """Books that hold the same at another cost: realised and unrealised P&L change, their sum does not."""
+        return msgspec.structs.replace(self, cost=cost, realized=self.realized + side.sign * (cost - self.cost))
+
     def unrealized(self, side: PositionSide, mark: Decimal) -> Decimal:
         """Gross P&L of what is held, valued at ``mark``."""
         value = self.quantity * mark

@@ -13,6 +13,7 @@ from tradeengine.domain.fills import decide_fill
 from tradeengine.domain.funding import decide_funding
 from tradeengine.domain.halts import decide_command
 from tradeengine.domain.legs import settle
+from tradeengine.domain.margin import decide_margin_call
 from tradeengine.domain.money import MONEY, ZERO
 from tradeengine.domain.orders import LiveOrder
 from tradeengine.domain.overdraft import put_back, told
@@ -147,6 +148,10 @@ def _journal(state: ShardState, given: inputs.JournalOpened) -> list[ev.AnyEvent
     return [named]
 
 
+def _taken(state: ShardState, given: inputs.ShardTaken) -> list[ev.AnyEvent]:
+    return [ev.OwnerChanged(time_ms=given.time_ms, owner=given.owner, epoch=given.epoch)]
+
+
 def _config(state: ShardState, given: inputs.ConfigChanged) -> list[ev.AnyEvent]:
     return [ev.ConfigSet(time_ms=given.time_ms, config=given.config)]
 
@@ -217,12 +222,14 @@ def _time(state: ShardState, given: inputs.TimeAdvanced) -> list[ev.AnyEvent]:
 
 _DECIDE: dict[type, Callable[[ShardState, Any], list[ev.AnyEvent]]] = {
     inputs.JournalOpened: _journal,
+    inputs.ShardTaken: _taken,
     inputs.ConfigChanged: _config,
     inputs.InstrumentsChanged: _instruments,
     inputs.SignalReceived: _signal,
     inputs.OrderReported: _order,
     inputs.FillReported: decide_fill,
     inputs.FundingSettled: decide_funding,
+    inputs.MarginCalled: decide_margin_call,
     inputs.VenueObserved: decide_observed,
     inputs.SymbolCommanded: decide_command,
     inputs.PriceReached: decide_price,

@@ -26,6 +26,7 @@ from tradeengine.domain.truth_events import (
     AlertRaised,
     DifferenceEnded,
     DifferenceFound,
+    LegRevalued,
     OrderAmended,
     OrphanCancelPlanned,
     QueryPlanned,
@@ -48,12 +49,14 @@ __all__ = [
     "FundingShare",
     "InstrumentsSet",
     "JournalNamed",
+    "LegRevalued",
     "OrderAmended",
     "OrderEnded",
     "OrderFilled",
     "OrderOpened",
     "OrderPlanned",
     "OrphanCancelPlanned",
+    "OwnerChanged",
     "PeakEquityRaised",
     "ProtectionPlanned",
     "QueryPlanned",
@@ -74,6 +77,13 @@ class JournalNamed(Event, frozen=True, tag="journal_named"):
     journal_id: str
     shards: int = 1
     venue: str = "paper"
+
+
+class OwnerChanged(Event, frozen=True, tag="owner_changed"):
+    """Another process, or the same one under a new lease, works on the shard; see :class:`.inputs.ShardTaken`."""
+
+    owner: str
+    epoch: int
 
 
 class ConfigSet(Event, frozen=True, tag="config_set"):
@@ -360,6 +370,7 @@ class FundingBooked(Event, frozen=True, tag="funding_booked"):
 
 AnyEvent = (
     JournalNamed
+    | OwnerChanged
     | ConfigSet
     | InstrumentsSet
     | SignalDecided
@@ -378,5 +389,6 @@ AnyEvent = (
     | AlertRaised
     | DifferenceFound
     | DifferenceEnded
+    | LegRevalued
     | SymbolHalted
 )

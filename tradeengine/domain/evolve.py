@@ -32,6 +32,10 @@ def _named(state: ShardState, event: ev.JournalNamed) -> None:
     state.venue = event.venue
 
 
+def _owned(state: ShardState, event: ev.OwnerChanged) -> None:
+    state.owner, state.epoch = event.owner, event.epoch
+
+
 def _configured(state: ShardState, event: ev.ConfigSet) -> None:
     state.config = event.config
 
@@ -301,6 +305,7 @@ def _total(state: ShardState, time_ms: int, realized: Decimal, fee: Decimal, fun
 
 _APPLY: dict[type, Callable[[ShardState, Any], None]] = {
     ev.JournalNamed: _named,
+    ev.OwnerChanged: _owned,
     ev.ConfigSet: _configured,
     ev.InstrumentsSet: _instructed,
     ev.SignalDecided: _decided,
@@ -319,5 +324,6 @@ _APPLY: dict[type, Callable[[ShardState, Any], None]] = {
     ev.AlertRaised: truth.asked,
     ev.DifferenceFound: truth.found,
     ev.DifferenceEnded: truth.gone,
+    ev.LegRevalued: truth.revalued,
     ev.SymbolHalted: truth.halted,
 }

@@ -74,6 +74,21 @@ class JournalOpened(Input, frozen=True, tag="journal_opened"):
     venue: str = "paper"
 
 
+class ShardTaken(Input, frozen=True, tag="shard_taken"):
+    """A process begins to work on the shard: from this record on, what a former owner appends finds its place taken.
+
+    Parameters
+    ----------
+    owner
+        Name of the process.
+    epoch
+        Fencing token of its lease, above 0.
+    """
+
+    owner: str
+    epoch: int
+
+
 class ConfigChanged(Input, frozen=True, tag="config_changed"):
     """The trading configuration that holds from now on."""
 
@@ -221,6 +236,26 @@ class FundingSettled(Input, frozen=True, tag="funding"):
     settled_ms: int | None = None
 
 
+class MarginCalled(Input, frozen=True, tag="margin_call"):
+    """The exchange warns that it will take a position by force (Binance docs, "Event: Margin Call").
+
+    Parameters
+    ----------
+    position_side
+        Leg that it is of; ``None`` where the exchange does not name one.
+    mark_price
+        Price that values the position, quote currency.
+    unrealized, maintenance
+        Unrealised P&L of the position, and the margin that it needs, quote currency.
+    """
+
+    symbol: str
+    position_side: PositionSide | None
+    mark_price: Decimal
+    unrealized: Decimal
+    maintenance: Decimal
+
+
 class TimeAdvanced(Input, frozen=True, tag="time"):
     """Time passed: what has a deadline is looked at."""
 
@@ -303,12 +338,14 @@ class SymbolCommanded(Input, frozen=True, tag="symbol_command"):
 
 AnyInput = (
     JournalOpened
+    | ShardTaken
     | ConfigChanged
     | InstrumentsChanged
     | SignalReceived
     | OrderReported
     | FillReported
     | FundingSettled
+    | MarginCalled
     | TimeAdvanced
     | VenueObserved
     | PriceReached

@@ -16,6 +16,7 @@ from tradeengine.domain import reconcile_resting as resting
 from tradeengine.domain.findings import Finding, View
 from tradeengine.domain.ids import is_own, uuid_of
 from tradeengine.domain.inputs import VenueObserved
+from tradeengine.domain.reconcile_entry import entry_price
 from tradeengine.domain.state import ShardState
 
 ALERT = "difference_"
@@ -57,6 +58,9 @@ def find(view: View) -> Iterator[Finding]:
             emptied = legs.emptied(finding, view)
             gone = [live for live in protection if live.order.strategy_id in emptied] if finding.repair else []
             yield finding._replace(repair=[*finding.repair, *[absent.ended_lost(view, live) for live in gone]])
+        revaluation = entry_price(view)
+        if revaluation is not None:
+            yield revaluation
     yield from [absent.unhedged(view, live) for live in protection if live.order.strategy_id not in emptied]
     yield from [absent.unclear(view, live) for live in unclear]
     yield from resting.resting(view, emptied)

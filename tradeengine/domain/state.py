@@ -83,6 +83,8 @@ class ShardState(msgspec.Struct, kw_only=True):
         Number of shards that the journal was opened with, 0 before.
     venue
         Name of the venue that the orders are sent to.
+    owner, epoch
+        Process that took the shard last, and the fencing token of its lease; 0 if nobody ever needed a lease.
     orders_planned
         Number of orders planned so far: the source of order ids.
     decided
@@ -115,6 +117,8 @@ class ShardState(msgspec.Struct, kw_only=True):
     shards: int = 0
     journal_id: str = ""
     venue: str = "paper"
+    owner: str = ""
+    epoch: int = 0
     config: TradingConfig = TradingConfig()
     instruments: dict[str, Instrument] = {}
     legs: dict[str, Leg] = {}

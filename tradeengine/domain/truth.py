@@ -4,6 +4,7 @@ import msgspec
 
 from contracts.enums import OrderPurpose
 from tradeengine.domain import events as ev
+from tradeengine.domain.position import leg_key
 from tradeengine.domain.state import ShardState
 
 
@@ -35,6 +36,13 @@ def found(state: ShardState, event: ev.DifferenceFound) -> None:
 def gone(state: ShardState, event: ev.DifferenceEnded) -> None:
     """A difference is forgotten."""
     state.differences.pop(event.key, None)
+
+
+def revalued(state: ShardState, event: ev.LegRevalued) -> None:
+    """The leg costs what the exchange says; what its strategies hold stays at their own cost."""
+    leg = state.legs[leg_key(event.symbol, event.position_side)]
+    leg.books = event.after
+    leg.updated_ms = event.time_ms
 
 
 def halted(state: ShardState, event: ev.SymbolHalted) -> None:

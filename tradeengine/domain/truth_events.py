@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 from contracts.enums import DifferenceAction, DifferenceKind, PositionSide, Severity
+from tradeengine.domain.books import Books
 from tradeengine.domain.event import Event
 from tradeengine.domain.inputs import VenueOrder
 from tradeengine.domain.money import ZERO
@@ -99,6 +100,23 @@ class DifferenceEnded(Event, frozen=True, tag="difference_ended"):
     symbol: str
     key: str
     difference_id: str
+
+
+class LegRevalued(Event, frozen=True, tag="leg_revalued"):
+    """A leg's cost became what the exchange says that it is; nobody's own books change.
+
+    Parameters
+    ----------
+    realized
+        What moved from unrealised to realised P&L, quote currency.
+    after
+        Books of the exchange position after that.
+    """
+
+    symbol: str
+    position_side: PositionSide
+    realized: Decimal
+    after: Books
 
 
 class SymbolHalted(Event, frozen=True, tag="symbol_halted"):

@@ -1,5 +1,6 @@
 """Requests over HTTP: read as they are on the wire, answered with the exchange's headers."""
 
+from contextlib import suppress
 from email.utils import formatdate
 from functools import lru_cache
 
@@ -91,8 +92,10 @@ async def _write_half(
 ) -> web.StreamResponse:
     response = web.StreamResponse(status=status, headers=headers)
     response.content_length = len(body)
-    await response.prepare(request)
-    await response.write(body[: len(body) // 2])
+    # Whoever asked may have gone meanwhile: then not even half of the answer is wanted.
+    with suppress(ConnectionResetError):
+        await response.prepare(request)
+        await response.write(body[: len(body) // 2])
     if request.transport is not None:
         request.transport.close()
     return response

@@ -7,11 +7,12 @@ from typing import Protocol
 
 from pydantic import JsonValue
 
-from tradeengine.domain.inputs import FillReported, FundingSettled, OrderReported, VenueObserved
+from tradeengine.domain.inputs import FillReported, FundingSettled, MarginCalled, OrderReported, VenueObserved
 from tradeengine.domain.instrument import Instrument
 from tradeengine.domain.orders import ApprovedOrder, OrderName
+from tradeengine.domain.state import ShardState
 
-Report = OrderReported | FillReported | FundingSettled
+Report = OrderReported | FillReported | FundingSettled | MarginCalled
 ReportSink = Callable[[Report], None]
 
 
@@ -23,12 +24,15 @@ class VenueState:
     ----------
     trouble
         Why it does not work now, and what to do; ``None`` when it works.
+    closed_symbols
+        Symbols that are to be traded and open nothing, and why.
     details
         Figures and addresses for people.
     """
 
     trouble: str | None = None
     details: Mapping[str, JsonValue] = field(default_factory=dict)
+    closed_symbols: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -99,6 +103,8 @@ class OrderDoor(Protocol):
         ------
         RetrySafe
             If the venue did not answer.
+        Rejected
+            If it will never tell, because it lists the symbol no more.
         """
         ...
 
@@ -135,6 +141,13 @@ class Venue(OrderDoor, Protocol):
         """Call a function whenever reports may have been missed, such as after a lost connection came back."""
         ...
 
+    def take_over(self, state: ShardState) -> None:
+        """Begin to report to a shard's books, as they are now; another process may have kept them before.
+
+        What was told so far about the shard's symbols was not told to them: whatever they do not know is told again.
+        """
+        ...
+
     async def account(self) -> AccountFigures | None:
         """What the account holds by the venue's own books, ``None`` where the venue keeps no account.
 
@@ -156,8 +169,8 @@ class Venue(OrderDoor, Protocol):
         Returns
         -------
         sequence
-            One observation for each symbol asked for. Trades that the books have not seen reach the sink before this
-            returns, and none happened between them and what is returned.
+            One observation for each symbol asked for that the venue lists. Trades that the books have not seen reach
+            the sink before this returns, and none happened between them and what is returned.
 
         Raises
         ------

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from itertools import pairwise
 from typing import Any
 
+import msgspec
 import pytest
 from aiohttp import web
 
@@ -413,3 +414,19 @@ async def test_what_the_rules_refuse_never_reaches_the_exchange(desk: Rig) -> No
             await desk.venue.place(order)
 
     assert await desk.sim.requested("/fapi/v1/order") == count
+
+
+async def test_a_symbol_that_is_listed_no_more_is_left_out() -> None:  # I56
+    async with rig(env={"ALLOWED_SYMBOLS": "BTCUSDT"}) as made:
+        await made.open()
+        (observed,) = await made.venue.observe({"BTCUSDT": None, "GONEUSDT": "17"})
+        assert observed.symbol == "BTCUSDT"
+
+
+async def test_an_order_of_a_symbol_that_is_listed_no_more_can_never_be_told_of() -> None:  # I56
+    async with rig(env={"ALLOWED_SYMBOLS": "BTCUSDT"}) as made:
+        await made.open()
+        with pytest.raises(Rejected, match="-1121"):
+            await made.venue.query(msgspec.structs.replace(entry(), symbol="GONEUSDT"))
+        await made.venue.query(entry())
+        assert made.venue.state().trouble is None

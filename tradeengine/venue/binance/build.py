@@ -6,17 +6,22 @@ from shared.clock import Clock
 from shared.errors import ConfigError
 from shared.settings import Settings
 from tradeengine.venue.binance.addresses import trading_addresses
-from tradeengine.venue.binance.client import Fence
-from tradeengine.venue.binance.session import Terms
+from tradeengine.venue.binance.session import Terms, WindowFence
 from tradeengine.venue.binance.symbols import SymbolTerms
 from tradeengine.venue.binance.venue import BinanceVenue
 
 _MARGIN_S = 4.0
-"""What an order may take beyond its recvWindow to become visible: clocks that differ by 1 s, and the lag of queries."""
+"""What an order may take beyond its recvWindow to become visible: the error of the exchange's time, at most 1 s
+(:data:`.exchange_time.MOST_ERROR_MS`), and the lag of queries."""
 
 
-def build_venue(settings: Settings, clock: Clock, *, fence: Fence | None = None) -> BinanceVenue:
+def build_venue(settings: Settings, clock: Clock, *, fence: WindowFence | None = None) -> BinanceVenue:
     """The venue that the settings ask for; it connects when it is opened.
+
+    Parameters
+    ----------
+    fence
+        Asked before an order or a cancel leaves; see :data:`.session.WindowFence`.
 
     Raises
     ------

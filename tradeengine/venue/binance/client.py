@@ -24,7 +24,8 @@ _CONNECT_S = 3.0
 _KEEP_ALIVE_S = 60.0
 
 Fence = Callable[[int, int], None]
-"""Called with a signed request's time and recvWindow, both in milliseconds; may raise ``Fenced`` to keep it here."""
+"""Called with a signed request's time and recvWindow, both in milliseconds; keeps it here by raising ``Fenced``, or
+``RetrySafe`` if it may be sent later."""
 
 
 @dataclass(slots=True)
@@ -35,11 +36,14 @@ class Transfer:
     ----------
     timeout_s
         How long it may take in all, seconds.
+    fenced
+        Whether it must pass the fence: it has an effect that must not come late.
     sent
         Whether it began to leave.
     """
 
     timeout_s: float
+    fenced: bool = False
     sent: bool = False
     headers: Mapping[str, str] = field(default_factory=dict)
 
@@ -73,7 +77,7 @@ class BinanceClient(AsyncClient):  # type: ignore[misc] # the library has no typ
     """The library's client for one address and one key; make it inside a running loop.
 
     What the library's constructor and ``create`` would do is left out where it harms: ``create`` asks the spot market
-    for the time. Timestamps come from the machine's clock, which the library reads by itself.
+    for the time. The library signs with the machine's clock, which it reads by itself, plus :attr:`offset_ms`.
 
     Parameters
     ----------
@@ -81,7 +85,7 @@ class BinanceClient(AsyncClient):  # type: ignore[misc] # the library has no typ
         How old a signed request may be when the exchange takes it, milliseconds; the library's 10,000 would keep the
         fate of a lost request open for that long.
     fence
-        Asked after signing, before anything that changes something leaves.
+        Asked after signing, before an order or a cancel leaves.
     """
 
     def __init__(
@@ -124,7 +128,7 @@ class BinanceClient(AsyncClient):  # type: ignore[misc] # the library has no typ
         if watched is not None:
             request["timeout"] = aiohttp.ClientTimeout(total=watched.timeout_s, sock_connect=_CONNECT_S)
             request["trace_request_ctx"] = watched
-        if signed and method != "get" and self._fence is not None:
+        if signed and watched is not None and watched.fenced and self._fence is not None:
             self._fence(int(dict(request["data"])["timestamp"]), self.REQUEST_RECVWINDOW)
         return request
 

@@ -8,7 +8,7 @@ import structlog
 
 from contracts.enums import OrderStatus
 from shared.clock import Clock
-from shared.errors import OutcomeUnknown, Rejected, RetrySafe
+from shared.errors import Fenced, OutcomeUnknown, Rejected, RetrySafe
 from tradeengine.domain.inputs import FillReported
 from tradeengine.domain.instrument import Instrument
 from tradeengine.domain.money import ZERO
@@ -83,7 +83,7 @@ class OrderDesk:
         self._links.sent(order, self._clock.now_ms())
         try:
             answer = await self._rest.call(request.endpoint, priority_of(order.purpose), **request.params)
-        except (Rejected, RetrySafe):
+        except (Fenced, Rejected, RetrySafe):
             self._links.drop(order.client_order_id)
             raise
         self._acknowledged(order, answer)

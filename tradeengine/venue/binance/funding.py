@@ -1,7 +1,7 @@
 """Funding: what the exchange's own list says that the account paid and received."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
@@ -106,6 +106,7 @@ class FundingFeed:
         self._told: dict[tuple[str, str], int] = {}
         self._unrated = 0
         self._announced = False
+        self._reaches_back = False
         self._wanted = asyncio.Event()
         self.read_ms: int | None = None
         """Exchange's clock at the last complete look, milliseconds since 1970 UTC; ``None`` before the first."""
@@ -117,6 +118,12 @@ class FundingFeed:
 
     def look(self) -> None:
         """Look soon: the stream may have missed something."""
+        self._wanted.set()
+
+    def forget(self, symbols: Collection[str]) -> None:
+        """Other books are told from now on of these symbols: look at all that the list has, and tell it again."""
+        self._told = {key: settled_ms for key, settled_ms in self._told.items() if key[0] not in symbols}
+        self._reaches_back = True
         self._wanted.set()
 
     async def first(self) -> None:
@@ -161,7 +168,16 @@ class FundingFeed:
         """
         served_ms = integer(await self._rest.call(TIME, Priority.READ), "serverTime")
         reach_ms = served_ms - REACH_MS
-        since_ms = reach_ms if self.read_ms is None else max(reach_ms, self.read_ms - OVERLAP_MS)
+        reaches_back, self._reaches_back = self._reaches_back, False
+        since_ms = reach_ms if reaches_back or self.read_ms is None else max(reach_ms, self.read_ms - OVERLAP_MS)
+        try:
+            return await self._read(since_ms, served_ms)
+        except BaseException:
+            self._reaches_back |= reaches_back
+            raise
+
+    async def _read(self, since_ms: int, served_ms: int) -> int:
+        reach_ms = served_ms - REACH_MS
         listed = await self._income(since_ms, served_ms)
         fresh = [paid for paid in listed if (paid.symbol, paid.id) not in self._told]
         rates = await self._rates(fresh)

@@ -10,6 +10,7 @@ from shared.clock import Clock
 from tradeengine.venue.binance.budget import Budget, Priority
 from tradeengine.venue.binance.client import BinanceClient, Illegible, Refused, Transfer, watching
 from tradeengine.venue.binance.endpoints import TIME, CallKind, Endpoint
+from tradeengine.venue.binance.exchange_time import ExchangeTime
 from tradeengine.venue.binance.failures import ClockSkewed, Throttled, of_answer, of_nonsense, of_transport
 from tradeengine.venue.binance.rows import integer
 
@@ -17,6 +18,7 @@ from tradeengine.venue.binance.rows import integer
 _TIMEOUTS_S = {CallKind.PLACE: 5.0, CallKind.CANCEL: 5.0}
 _TIMEOUT_S = 10.0
 _SAMPLES = 3
+_FENCED = (CallKind.PLACE, CallKind.CANCEL)
 
 log = structlog.get_logger(__name__)
 
@@ -39,6 +41,8 @@ class RestCaller:
         self._budget = budget
         self._clock = clock
         self._measuring = asyncio.Lock()
+        self.time = ExchangeTime(clock)
+        """The exchange's clock; requests are signed with it."""
         self.round_trip_ms = 0
         """Of the last measurement of the clock, milliseconds."""
 
@@ -63,7 +67,7 @@ class RestCaller:
         Fenced
             If the fence kept it here.
         """
-        watched = Transfer(_TIMEOUTS_S.get(endpoint.kind, _TIMEOUT_S))
+        watched = Transfer(_TIMEOUTS_S.get(endpoint.kind, _TIMEOUT_S), fenced=endpoint.kind in _FENCED)
         try:
             async with self._budget.spend(priority, endpoint.cost(symbol="symbol" in params), endpoint.orders):
                 with watching(watched):
@@ -80,12 +84,12 @@ class RestCaller:
             self._budget.adopt(*counts)
 
     async def measure_clock(self) -> int:
-        """Compare the clocks, and sign with the exchange's time from now on.
+        """Ask for the exchange's time, and sign with it from now on.
 
         Returns
         -------
         int
-            What the exchange's clock is ahead of ours, milliseconds, by the quickest of a few answers.
+            What the exchange's clock is ahead of the machine's, milliseconds, by the quickest of a few answers.
 
         Raises
         ------
@@ -94,23 +98,23 @@ class RestCaller:
         """
         if self._measuring.locked():
             async with self._measuring:
-                return self._client.offset_ms
+                return self.time.offset_ms
         async with self._measuring:
-            quickest = None
+            trips = []
             for _ in range(_SAMPLES):
-                asked_ms, started = self._clock.now_ms(), self._clock.monotonic()
+                asked = self._clock.monotonic()
                 served_ms = integer(await self.call(TIME, Priority.PROTECT), "serverTime")
-                trip_ms = round((self._clock.monotonic() - started) * 1000)
-                if quickest is None or trip_ms < quickest[0]:
-                    quickest = trip_ms, served_ms - asked_ms - trip_ms // 2
-            assert quickest is not None  # noqa: S101 - there are samples
-            self.round_trip_ms, offset_ms = quickest
-            self._client.offset_ms = self._budget.offset_ms = offset_ms
-            return offset_ms
+                answered = self._clock.monotonic()
+                self.time.measured(served_ms, asked, answered)
+                trips.append(answered - asked)
+            self.round_trip_ms = round(min(trips) * 1000)
+            self._budget.offset_ms = self.time.offset_ms
+            return self._budget.offset_ms
 
     async def _send(self, endpoint: Endpoint, params: dict[str, str | int], watched: Transfer) -> Any:
         kind = endpoint.kind
         what = _described(endpoint, params)
+        self._client.offset_ms = self.time.offset_ms
         try:
             return await getattr(self._client, endpoint.method)(**params)
         except Refused as error:

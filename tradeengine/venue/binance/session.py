@@ -1,7 +1,7 @@
 """What lives while the venue is open: one connection, two streams, and the parts that use them."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from decimal import Decimal
@@ -11,7 +11,7 @@ import structlog
 
 from contracts.enums import PositionMode
 from shared.clock import Clock
-from shared.errors import EngineError
+from shared.errors import EngineError, RetrySafe
 from tradeengine.domain.instrument import Instrument
 from tradeengine.venue.base import ReportSink
 from tradeengine.venue.binance.addresses import Addresses
@@ -22,15 +22,21 @@ from tradeengine.venue.binance.events import Notice
 from tradeengine.venue.binance.feed import AccountFeed
 from tradeengine.venue.binance.funding import FUNDING_FEE, FundingFeed
 from tradeengine.venue.binance.lookup import OrderLookup
+from tradeengine.venue.binance.margin_calls import MarginCalls
 from tradeengine.venue.binance.market_stream import MarketStream
 from tradeengine.venue.binance.requests import RequestBuilder
 from tradeengine.venue.binance.rest import RestCaller
 from tradeengine.venue.binance.startup import StartReport, Startup
 from tradeengine.venue.binance.symbols import SymbolSetup, SymbolTerms
 
-_CLOCK_S = 600.0
-_RULES_EVERY = 6
-"""Measurements of the clock between two readings of the rules: those are read once an hour."""
+_CLOCK_S = 60.0
+_UNCERTAIN_S = 5.0
+"""Between two measurements of the clock while it is not known well enough."""
+_RULES_S = 3_600.0
+
+WindowFence = Callable[[float], None]
+"""Called before an order or a cancel leaves, with the monotonic time, seconds, after which the exchange surely refuses
+it; keeps it here by raising ``Fenced``, or ``RetrySafe`` if it may be sent later."""
 
 log = structlog.get_logger(__name__)
 
@@ -84,13 +90,14 @@ class Session:
         budget: Budget,
         sink: ReportSink,
         on_gap: Callable[[], None],
-        fence: Fence | None,
+        fence: WindowFence | None,
     ) -> None:
         self._terms = terms
+        self._fence = fence
         self._clock = clock
         self._on_gap = on_gap
         self._parts = AsyncExitStack()
-        self._client = connect(terms, fence)
+        self._client = connect(terms, self._check_window)
         self.rest = RestCaller(self._client, budget, clock)
         self.setup = SymbolSetup(self.rest, terms.symbol_terms)
         self._startup = Startup(self.rest, budget, terms.addresses, self.setup, terms.mode, terms.symbols)
@@ -109,6 +116,7 @@ class Session:
             on_gap=self._gap_closed,
         )
         self.funding = FundingFeed(self.rest, clock, sink, instruments=lambda: self.instruments)
+        self._margin_calls = MarginCalls(clock, sink)
         builder = RequestBuilder(terms.mode)
         self.lookup = OrderLookup(self.rest, builder, self.feed.links, clock)
         self.desk = OrderDesk(
@@ -164,9 +172,27 @@ class Session:
             self._spawn(self._follow(symbol), f"binance-follow-{symbol}")
         return self.market.price(symbol)
 
+    def closed_symbols(self) -> dict[str, str]:
+        """Symbols that are to be traded and open nothing, and why."""
+        trading = {symbol for symbol, rule in self.instruments.items() if rule.trading}
+        closed = {
+            symbol: f"{symbol} is not open for trading at the exchange: what is held there can only be closed, or is "
+            "settled by the exchange; take it out of ALLOWED_SYMBOLS once it is flat"
+            for symbol in self._terms.symbols
+            if symbol not in trading
+        }
+        return closed | self.setup.blocked
+
+    def forget(self, symbols: Collection[str]) -> None:
+        """Other books are told of these symbols from now on: nothing counts as told to them."""
+        for symbol in symbols:
+            self.feed.events.trades.forget(symbol)
+        self.funding.forget(symbols)
+
     def trade(self, symbol: str) -> None:
-        """Note that a symbol is traded: what is missed of it is read back."""
-        self._traded[symbol] = None
+        """Note that a symbol is traded: what is missed of it is read back, as long as the exchange lists it."""
+        if symbol in self.instruments:
+            self._traded[symbol] = None
 
     async def _follow(self, symbol: str) -> None:
         try:
@@ -175,18 +201,31 @@ class Session:
             log.warning("mark_price_unknown", symbol=symbol, reason=str(error))
             self._following.discard(symbol)
 
+    def _check_window(self, timestamp_ms: int, recv_window_ms: int) -> None:
+        """Keep a signed order here if it is not known well enough how long the exchange may take it, or for too long.
+
+        Raises
+        ------
+        Fenced, RetrySafe
+            See :data:`WindowFence` and :class:`.exchange_time.ExchangeTime`.
+        """
+        if (trouble := self.rest.time.trouble) is not None:
+            raise RetrySafe(trouble)
+        if self._fence is not None:
+            self._fence(self.rest.time.taken_until(timestamp_ms, recv_window_ms))
+
     async def _tend(self) -> None:
-        """Compare the clocks and read the rules again, for ever."""
-        rounds = 0
+        """Measure the exchange's clock and read the rules again, for ever."""
+        rules_due = self._clock.monotonic() + _RULES_S
         while True:
-            await self._clock.sleep(_CLOCK_S)
-            rounds += 1
+            await self._clock.sleep(_CLOCK_S if self.rest.time.trouble is None else _UNCERTAIN_S)
             try:
                 await self.rest.measure_clock()
-                if rounds % _RULES_EVERY == 0:
+                if self._clock.monotonic() >= rules_due:
                     self.instruments, _ = await self._startup.read_rules()
+                    rules_due = self._clock.monotonic() + _RULES_S
             except EngineError as error:
-                log.warning("venue_not_tended", reason=str(error), action="it is tried again in ten minutes")
+                log.warning("venue_not_tended", reason=str(error), action="it is tried again soon")
 
     def _gap_closed(self) -> None:
         self.funding.look()
@@ -203,7 +242,7 @@ class Session:
                 self.setup.changed(str(changed.get("s")))
             log.warning("account_settings_changed", payload=str(dict(notice.payload)))
         elif notice.event == "MARGIN_CALL":
-            log.critical("margin_call", payload=str(dict(notice.payload)))
+            self._margin_calls.take(notice.payload)
 
     def _spawn(self, job: Coroutine[Any, Any, None], name: str) -> None:
         task = asyncio.create_task(job, name=name)

@@ -31,7 +31,9 @@ class StartReport:
     Parameters
     ----------
     offset_ms
-        What the exchange's clock is ahead of ours, milliseconds.
+        What the exchange's clock is ahead of the machine's, milliseconds.
+    clock_error_ms
+        Most by which that is wrong, milliseconds.
     changed
         What was changed at the exchange.
     problems
@@ -40,6 +42,7 @@ class StartReport:
 
     addresses: Addresses
     offset_ms: int
+    clock_error_ms: float
     round_trip_ms: int
     mode: PositionMode
     account: AccountFigures
@@ -53,7 +56,8 @@ class StartReport:
         trading = sum(rules.trading for rules in self.instruments.values())
         return [
             f"requests to {self.addresses.rest} ({self.addresses.kind}), streams from {self.addresses.stream}",
-            f"clock: the exchange is {self.offset_ms} ms ahead, a round trip takes {self.round_trip_ms} ms",
+            f"clock: the exchange is {self.offset_ms} ms ahead, ± {self.clock_error_ms:.1f} ms, a round trip takes "
+            f"{self.round_trip_ms} ms",
             f"account: {self.mode} mode, wallet {self.account.wallet}, available {self.account.available}",
             f"symbols: {trading} of {len(self.instruments)} trade",
             f"limits: {self.limits.weight_1m} weight/min, {self.limits.orders_10s} orders/10 s",
@@ -114,7 +118,7 @@ class Startup:
         instruments, limits = await self.read_rules()
         settings = await self._account_settings()
         changed: list[str] = []
-        problems: list[str] = []
+        problems: list[str] = [] if self._rest.time.trouble is None else [self._rest.time.trouble]
         await self._check_mode(settings, changed, problems, change=change)
         unknown = [symbol for symbol in self._symbols if symbol not in instruments]
         if unknown:
@@ -125,6 +129,7 @@ class Startup:
         report = StartReport(
             addresses=self._addresses,
             offset_ms=offset_ms,
+            clock_error_ms=self._rest.time.error_ms,
             round_trip_ms=self._rest.round_trip_ms,
             mode=self._mode,
             account=await read_figures(self._rest, Priority.QUERY),

@@ -61,6 +61,13 @@ class TradeLog:
         if trade_id is not None:
             self.confirm(symbol, trade_id)
 
+    def forget(self, symbol: str) -> None:
+        """Other books are told from now on: what was told before was not told to them."""
+        self._told.pop(symbol, None)
+        self._complete.pop(symbol, None)
+        self._anchored.discard(symbol)
+        self._versions[symbol] += 1
+
     def confirm(self, symbol: str, trade_id: int) -> None:
         """Everything up to this id was read from the exchange's list, and told."""
         if symbol not in self._anchored or trade_id <= self._complete.get(symbol, -1):

@@ -1,5 +1,6 @@
 """Binance USD-M futures as a venue."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 
@@ -12,13 +13,13 @@ from shared.errors import ConfigError, Rejected, RetrySafe
 from tradeengine.domain.inputs import VenueObserved
 from tradeengine.domain.instrument import Instrument
 from tradeengine.domain.orders import ApprovedOrder, OrderName
+from tradeengine.domain.state import ShardState
 from tradeengine.venue.base import AccountFigures, Report, ReportSink, VenueState
 from tradeengine.venue.binance.account import read_figures
 from tradeengine.venue.binance.addresses import AddressKind
 from tradeengine.venue.binance.budget import Budget, Usage
-from tradeengine.venue.binance.client import Fence
 from tradeengine.venue.binance.rest import RestCaller
-from tradeengine.venue.binance.session import Session, Terms, connect
+from tradeengine.venue.binance.session import Session, Terms, WindowFence, connect
 from tradeengine.venue.binance.startup import StartReport, Startup
 from tradeengine.venue.binance.symbols import SymbolSetup
 
@@ -39,12 +40,12 @@ class BinanceVenue:
     clock
         The machine's clock: the client library reads the machine's time by itself.
     fence
-        Asked before anything that changes something leaves; see :data:`.client.Fence`.
+        Asked before an order or a cancel leaves; see :data:`.session.WindowFence`.
     """
 
     conditional_limit: int | None = OPEN_CONDITIONAL_ORDERS
 
-    def __init__(self, terms: Terms, clock: Clock, *, fence: Fence | None = None) -> None:
+    def __init__(self, terms: Terms, clock: Clock, *, fence: WindowFence | None = None) -> None:
         # Books of the one must never meet the orders of the other.
         self.name = "binance" if terms.addresses.kind is AddressKind.PRODUCTION else "binance-testnet"
         self._terms = terms
@@ -96,6 +97,11 @@ class BinanceVenue:
             return await startup.run(change=False)
         finally:
             await client.close_connection()
+
+    def take_over(self, state: ShardState) -> None:
+        """Begin to tell a shard's books, which another process kept before, what they may not know."""
+        if self._session is not None:
+            self._session.forget(state.instruments.keys())
 
     def on_gap(self, look: Callable[[], None]) -> None:
         """Call a function whenever reports may have been missed, after they were read back."""
@@ -166,6 +172,7 @@ class BinanceVenue:
             "stream_url": self._terms.addresses.stream,
             "kind": self._terms.addresses.kind.value,
             "clock_offset_ms": self._budget.offset_ms,
+            "clock_error_ms": _clock_error_ms(session),
             "weight_1m": usage.weight_1m,
             "order_count_10s": usage.order_count_10s,
             "order_count_1m": usage.order_count_1m,
@@ -178,15 +185,15 @@ class BinanceVenue:
             "market_stream_heard_ms": session.market.last_heard_ms,
             "market_stream_rebuilds": session.market.rebuilds,
             "funding_read_ms": session.funding.read_ms,
-            "blocked_symbols": dict(session.setup.blocked),
+            "blocked_symbols": dict(session.closed_symbols()),
             "stopped_s": round(usage.stopped_s, 3),
         }
-        return VenueState(self._trouble(session, usage), details)
+        return VenueState(self._trouble(session, usage), details, session.closed_symbols())
 
     def _trouble(self, session: Session, usage: Usage) -> str | None:
         if usage.stopped_s > _QUIET_S:
             return f"the exchange takes no requests for {usage.stopped_s:.0f} s more: too many were made"
-        return session.feed.trouble or session.market.trouble
+        return session.rest.time.trouble or session.feed.trouble or session.market.trouble
 
     # ---------------------------------------------------------------- orders
 
@@ -232,12 +239,16 @@ class BinanceVenue:
         ------
         RetrySafe
             If the exchange did not answer, or not in full.
+        Rejected
+            If it lists the symbol no more, and will never tell.
         """
         session = self._opened()
         session.trade(order.symbol)
         try:
             found = await session.lookup.find(order)
         except Rejected as error:
+            if order.symbol not in session.instruments:
+                raise
             # A question is answered or not: a refusal of it says nothing about the order.
             raise RetrySafe(f"order {order.client_order_id} cannot be asked for: {error}") from error
         return None if found is None else found.reports
@@ -245,16 +256,19 @@ class BinanceVenue:
     async def observe(self, last_trades: Mapping[str, str | None]) -> Sequence[VenueObserved]:
         """What the exchange holds of symbols, after every trade that it knows has been told to the sink.
 
+        A symbol that it lists no more is left out: it refuses to tell of it, and the others must be known.
+
         Raises
         ------
         RetrySafe
             If the exchange did not answer in full: that is unknown, never flat.
         """
         session = self._opened()
-        for symbol in last_trades:
+        listed = {symbol: known for symbol, known in last_trades.items() if symbol in session.instruments}
+        for symbol in listed:
             session.trade(symbol)
         try:
-            return await session.feed.observe(last_trades)
+            return await session.feed.observe(listed)
         except Rejected as error:
             raise RetrySafe(f"what the exchange holds cannot be read: {error}") from error
 
@@ -262,3 +276,9 @@ class BinanceVenue:
         if self._session is None:
             raise RetrySafe("the exchange is not connected; open the venue and send again")
         return self._session
+
+
+def _clock_error_ms(session: Session | None) -> float | None:
+    """Most by which the exchange's time is wrong here, ``None`` before it was measured."""
+    error_ms = session.rest.time.error_ms if session else math.inf
+    return None if math.isinf(error_ms) else round(error_ms, 3)

@@ -1,6 +1,6 @@
 """The paper exchange's matching core: synchronous and deterministic, without clock or chance."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 
 from contracts.enums import OrderStatus, PositionSide
@@ -56,6 +56,10 @@ class PaperBook:
         self._bars = BarMatcher(self._ledger, terms)
         self._ticks = TickMatcher(self._ledger, terms, max_fill_quantity)
 
+    def forget(self, symbols: Collection[str]) -> None:
+        """Forget what rests and what is held of symbols: somebody else's books tell it better."""
+        self._ledger.forget(symbols)
+
     def restore(
         self,
         orders: Iterable[LiveOrder],
@@ -64,7 +68,7 @@ class PaperBook:
         entry_prices: Mapping[tuple[str, PositionSide], Decimal] | None = None,
         prefix: str = "",
     ) -> None:
-        """Take over, once and before anything else, what the books say: they are the paper exchange's memory.
+        """Take over what the books say, of symbols that nothing is known of: they are the paper exchange's memory.
 
         Open orders rest again; a conditional one waits for its trigger again, unless part of it is filled. A trailing
         stop follows the prices from now on: those that it had followed are forgotten. Planned orders never arrived, and

@@ -46,6 +46,15 @@ class Ledger:
         self._numbers = count(1)
         self._prefix = ""
 
+    def forget(self, symbols: Collection[str]) -> None:
+        """Forget what rests and what is held of symbols."""
+        for symbol in symbols:
+            for client_order_id in self._live.pop(symbol, {}):
+                del self._orders[client_order_id]
+            for side in PositionSide:
+                self._held.pop((symbol, side), None)
+                self._entries.pop((symbol, side), None)
+
     def restore(
         self,
         orders: Iterable[LiveOrder],

@@ -6,9 +6,11 @@ from decimal import Decimal
 from contracts.enums import PositionSide, Refusal
 from shared.clock import Clock
 from shared.errors import Rejected, RetrySafe
+from tradeengine.domain.ids import base36
 from tradeengine.domain.inputs import VenueObserved
 from tradeengine.domain.instrument import Instrument
 from tradeengine.domain.orders import ApprovedOrder, LiveOrder, OrderName
+from tradeengine.domain.state import ShardState
 from tradeengine.venue.base import AccountFigures, Report, ReportSink, VenueState
 from tradeengine.venue.paper.book import PaperBook
 from tradeengine.venue.paper.funding import FundingSchedule
@@ -61,6 +63,21 @@ class PaperVenue:
     ) -> None:
         """Take over what the books say, before :meth:`open`: see :meth:`.book.PaperBook.restore`."""
         self._book.restore(orders, positions, entry_prices=entry_prices, prefix=prefix)
+
+    def take_over(self, state: ShardState) -> None:
+        """Take a shard's books for what the paper exchange remembers of its symbols; planned orders never arrived.
+
+        The paper exchange lives in the process that works on the shard, and dies with it.
+        """
+        legs = {(leg.symbol, leg.side): leg.books for leg in state.legs.values()}
+        self._book.forget({*state.instruments, *(symbol for symbol, _ in legs)})
+        self._book.restore(
+            state.orders.values(),
+            {leg: books.quantity for leg, books in legs.items()},
+            entry_prices={leg: books.entry_price for leg, books in legs.items()},
+            # Of this life of the process and no other, so that no number of an order or trade comes twice.
+            prefix=f"{base36(self._clock.now_ms())}-",
+        )
 
     def expire_prices(self, max_age_s: float) -> None:
         """Let no price hold for longer than that: then there is none, and orders that arrive wait for the next."""
