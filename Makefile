@@ -39,8 +39,9 @@ $(INSTALLED): $(DEPENDENCIES) pyproject.toml
 run: setup ## start the engine with demonstration strategies on generated prices
 	@$(BIN)/tradeengine run --demo
 
-test: lint ## all checks and all tests
-	@$(BIN)/pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+test: lint ## all checks and all tests, on real servers
+	@scripts/services install
+	@scripts/services run $(BIN)/pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 lint: setup ## style, types, import arrows, purity of the domain
 	@echo "lint: ruff"
@@ -78,6 +79,7 @@ lock: ## resolve the dependencies of pyproject.toml again, with hashes
 	@$(COMPILE) --group dev -o requirements/dev.txt
 	@$(COMPILE) -c requirements/dev.txt -o requirements/runtime.txt
 
-clean: ## remove the environment, caches and build products
-	@rm -rf $(VENV) .lock-venv build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .schemathesis
+clean: ## remove the environment, caches and build products; ends what scripts/services up has started
+	@[ ! -e .services/state.json ] || scripts/services down
+	@rm -rf .services $(VENV) .lock-venv build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .schemathesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
