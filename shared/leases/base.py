@@ -1,58 +1,80 @@
 """The Protocol of a lease store: one document per shard, changed by compare-and-set alone."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
 
 class Lease(NamedTuple):
     """A shard's document, as a process has seen it.
 
-    Two that are equal mean that nothing happened in between: each change raises ``renewals``.
+    Two that are equal mean that nothing happened in between: each change raises ``renewals``, and none is undone.
 
     Parameters
     ----------
     owner
         Who holds it; ``None`` once it was released.
     epoch
-        Fencing token: rises with every change of owner, 1 for the first.
+        Fencing token: rises whenever the shard is taken, 1 for the first time; never by a renewal or a release.
     renewals
         Rises with every change of the document.
+    ttl_ms
+        Lease time that its owner counts with, milliseconds. It stands in the document because processes may be
+        configured differently while a new configuration is rolled out: a taker waits for what the owner counts on.
     """
 
     shard: int
     owner: str | None
     epoch: int
     renewals: int
+    ttl_ms: int
 
 
 class LeaseStore(Protocol):
     """Where leases are kept. No clock of the store's, and none of another process's, is ever read.
 
     A taker waits until it has itself seen a document unchanged for the whole lease time; an owner counts its time from
-    before it sent the renewal. All methods raise ``RetrySafe`` if the store did not do it, and ``OutcomeUnknown`` if
-    that cannot be told; the next :meth:`read` tells.
+    before it sent the renewal. Owner and epoch together name one tenure: once it has ended it never comes back, so a
+    renewal or release that arrives late does no harm.
+
+    One document per shard, and not one per process with the beat of all that it holds, which would be cheaper to renew:
+    a taker changes the shard's document, so the renewal has to meet it there. Were it written elsewhere, it could land
+    between the taker's last look and its take, and two processes would count on the shard.
+
+    All methods that write raise ``RetrySafe`` if the store did nothing, ``OutcomeUnknown`` if that cannot be told (the
+    next :meth:`read` tells), and ``Rejected`` or ``ConfigError`` if it refuses; those that read raise the same but
+    ``OutcomeUnknown``.
     """
 
     async def open(self) -> None:
-        """Make ready for use.
+        """Make ready for use; nothing happens if it is ready.
 
         Raises
         ------
         ConfigError
             If the store does not fit; the text says what to do.
+        RetrySafe
+            If it does not answer; :meth:`open` may be called again.
         """
         ...
 
     async def close(self) -> None:
-        """Release the store; leases stay as they are."""
+        """Let go of the store; leases stay as they are."""
         ...
 
     async def read(self) -> list[Lease]:
-        """Every shard's document, in order of the shards; shards that nobody ever held are left out."""
+        """Every shard's document, in order of the shards; shards that nobody ever held are left out.
+
+        Only what can no longer be undone is told: a change that a failing server forgets again must not be seen.
+        """
         ...
 
-    async def take(self, seen: Lease | None, shard: int, owner: str) -> Lease | None:
+    async def take(self, seen: Lease | None, shard: int, owner: str, ttl_ms: int) -> Lease | None:
         """Make an owner of a shard, if its document still is what was seen (``None``: there was none).
+
+        Parameters
+        ----------
+        ttl_ms
+            Lease time that the owner counts with, milliseconds.
 
         Returns
         -------
@@ -61,22 +83,33 @@ class LeaseStore(Protocol):
         """
         ...
 
-    async def renew(self, leases: Sequence[Lease]) -> list[Lease]:
-        """Renew leases in one command each or one for all.
+    async def renew(self, owner: str, epochs: Mapping[int, int]) -> set[int]:
+        """Renew an owner's leases, as many as there are with one command; each by itself is done or not.
+
+        Parameters
+        ----------
+        epochs
+            Epoch of each shard that is to be renewed.
 
         Returns
         -------
-        list
-            Those that are renewed, as they are now; one that is missing has another owner, or was changed.
+        set
+            The shards that were; one that is missing has another owner or epoch.
         """
         ...
 
-    async def release(self, lease: Lease) -> None:
-        """Give a lease back, so that others need not wait; nothing happens if it has changed hands."""
+    async def release(self, owner: str, shard: int, epoch: int) -> bool:
+        """Give a lease back, so that others need not wait.
+
+        Returns
+        -------
+        bool
+            Whether it still was the owner's; nothing happens if not.
+        """
         ...
 
     async def announce(self, member: str, beat: int) -> None:
-        """Say that a process lives: raise its beat; what has not risen for the lease time is dead to who watches."""
+        """Say that a process lives: set its beat. A beat that stays is a process that is dead, to who watches."""
         ...
 
     async def members(self) -> dict[str, int]:
@@ -84,5 +117,5 @@ class LeaseStore(Protocol):
         ...
 
     async def withdraw(self, member: str) -> None:
-        """Take a process out of the members: it stops."""
+        """Take a process out of the members: it stops, or is long dead."""
         ...

@@ -1,6 +1,6 @@
 """Settings that must agree with each other."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from contracts.enums import PositionMode, TradingMode
 from contracts.subjects import SIGNALS
@@ -8,6 +8,10 @@ from shared.settings.fields import Embedded
 
 if TYPE_CHECKING:
     from shared.settings.model import Settings
+
+# A request leaves only if its window, the clock's error and a margin end within the lease. A third of the lease is over
+# when it is renewed: of two windows a third of one is then left for error, margin and a renewal that is slow.
+_WINDOWS_PER_LEASE: Final = 2
 
 
 def resolved_position_mode(settings: "Settings") -> PositionMode:
@@ -23,7 +27,8 @@ def check_consistency(settings: "Settings") -> None:
     ValueError
         Naming the settings, why they do not fit, and what to do.
     """
-    problems = [*_modes(settings), *_exchange(settings), *_sizes(settings), *_services(settings), *_keys(settings)]
+    checks = (_modes, _exchange, _leases, _sizes, _services, _keys)
+    problems = [problem for check in checks for problem in check(settings)]
     if problems:
         raise ValueError("\n".join(problems))
 
@@ -70,6 +75,16 @@ def _exchange(settings: "Settings") -> list[str]:
             "the mode that is meant"
         )
     return problems
+
+
+def _leases(settings: "Settings") -> list[str]:
+    lease_ms, window_ms = settings.lease_seconds * 1000, settings.binance_recv_window_ms
+    if lease_ms >= _WINDOWS_PER_LEASE * window_ms:
+        return []
+    return [
+        f"LEASE_SECONDS={settings.lease_seconds} is shorter than {_WINDOWS_PER_LEASE} times "
+        f"BINANCE_RECV_WINDOW_MS={window_ms}, so hardly any order could leave: raise the one or lower the other"
+    ]
 
 
 def _sizes(settings: "Settings") -> list[str]:

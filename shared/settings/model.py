@@ -96,6 +96,12 @@ class Settings(BaseModel):
     )
     allowed_symbols: Annotated[Symbols, _says("symbols with commas between; none means all")] = ()
     shards: Annotated[int, Field(ge=1, le=256, description="parts that symbols are dealt to, 1 to 256")] = 8
+    lease_seconds: Annotated[
+        Seconds, Field(ge=3, le=120, description="time after which a silent pod's shards are taken over, 3 to 120")
+    ] = Decimal(15)
+    pod_name: Annotated[
+        str | None, Field(max_length=200, description="what people call this process; the machine's name by default")
+    ] = None
     max_signal_age_seconds: Annotated[Seconds, Field(gt=0, description="oldest opening signal, above 0")] = Decimal(300)
     min_confidence: Annotated[Fraction, _says("floor of opening signals, 0 to 1")] = Decimal(0)
     min_confidence_by_strategy: Annotated[FloorByStrategy, _says('JSON such as {"momentum": 0.7}')] = {}

@@ -13,13 +13,19 @@ from types import ModuleType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from tests.benchmarks import core, end_to_end, exchange, simulate
+from tests.benchmarks import core, end_to_end, exchange, leases, simulate
 from tests.benchmarks.machine import describe
 from tests.benchmarks.page import stamp, write_page
 from tests.benchmarks.report import Report, show
 from tests.benchmarks.settings import Settings
 
-BENCHMARKS: dict[str, ModuleType] = {"core": core, "end_to_end": end_to_end, "exchange": exchange, "simulate": simulate}
+BENCHMARKS: dict[str, ModuleType] = {
+    "core": core,
+    "end_to_end": end_to_end,
+    "exchange": exchange,
+    "leases": leases,
+    "simulate": simulate,
+}
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "benchmarks.md"
 
 

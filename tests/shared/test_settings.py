@@ -110,6 +110,13 @@ def test_the_process_environment_is_the_default(monkeypatch: pytest.MonkeyPatch)
         ({"BINANCE_LEVERAGE": "126"}, ["BINANCE_LEVERAGE='126'", "1 to 125"]),
         ({"BINANCE_MARGIN_TYPE": "cross"}, ["BINANCE_MARGIN_TYPE='cross'", "CROSSED or ISOLATED"]),
         ({"BINANCE_RECV_WINDOW_MS": "60000"}, ["BINANCE_RECV_WINDOW_MS='60000'", "500 to 10000"]),
+        ({"LEASE_SECONDS": "2.9"}, ["LEASE_SECONDS='2.9'", "greater than or equal to 3", "3 to 120"]),
+        ({"LEASE_SECONDS": "121"}, ["LEASE_SECONDS='121'", "less than or equal to 120"]),
+        (
+            {"BINANCE_RECV_WINDOW_MS": "10000"},
+            ["LEASE_SECONDS=15 is shorter than 2 times BINANCE_RECV_WINDOW_MS=10000"],
+        ),
+        ({"LEASE_SECONDS": "3"}, ["LEASE_SECONDS=3 is shorter than 2 times BINANCE_RECV_WINDOW_MS=2000"]),
         ({"HEDGE_MODE_ENABLED": "false", "POSITION_MODE": "hedge"}, ["HEDGE_MODE_ENABLED=false contradicts"]),
         ({"HEDGE_MODE_ENABLED": "true", "POSITION_MODE": "one-way"}, ["HEDGE_MODE_ENABLED=true contradicts"]),
         ({"POSITION_MODE_AWARE_CONFLICTS": "false"}, ["POSITION_MODE_AWARE_CONFLICTS=false contradicts"]),
@@ -175,6 +182,12 @@ def test_an_unknown_name_refuses_to_start(name: str, meant: str | None) -> None:
 )
 def test_names_of_others_are_left_alone(env: dict[str, str]) -> None:
     assert Settings.load(env).port == 8000
+
+
+def test_a_lease_may_be_as_short_as_two_windows() -> None:
+    settings = Settings.load({"LEASE_SECONDS": "3", "BINANCE_RECV_WINDOW_MS": "1500", "POD_NAME": "engine-0"})
+    assert (str(settings.lease_seconds), settings.pod_name) == ("3", "engine-0")
+    assert (str(Settings.load({}).lease_seconds), Settings.load({}).pod_name) == ("15", None)
 
 
 def test_the_older_name_alone_decides() -> None:

@@ -1,0 +1,19 @@
+"""The name under which a process holds leases."""
+
+import os
+import secrets
+import socket
+
+
+def owner_name(pod_name: str | None = None) -> str:
+    """Name of this start of this process, for people and for ever unique.
+
+    The random part keeps two processes of one name, one after the other or by mistake at once, from sharing a lease:
+    a pod of a StatefulSet has the name of the one before it.
+
+    Parameters
+    ----------
+    pod_name
+        What people call the process, the machine's name by default.
+    """
+    return f"{pod_name or socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"

@@ -1,0 +1,329 @@
+"""The keeper's rules, one by one, in virtual time."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from shared.leases.keeper import DRIFT
+from tests.shared.leases.world import GIVES_UP_S, GOOD, MOST_DRAIN_S, TTL_S, WEATHERS, World
+
+LOOK_S = TTL_S / 15
+TURN_S = TTL_S / 3
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    made = World(seed=7, shards=8)
+    yield made
+    made.close()
+    assert made.wrong == []
+
+
+def test_the_first_takes_everything_at_once(world: World) -> None:
+    pod = world.pod()
+    world.pass_time(1)
+
+    assert pod.valid() == set(range(8))
+    assert {held.epoch for held in pod.keeper.held.values()} == {1}
+    assert pod.keeper.trouble is None
+    assert pod.keeper.members == ("pod-0",)
+
+
+def test_a_lease_is_renewed_at_a_third_of_its_time_all_with_one_command(world: World) -> None:
+    pod = world.pod()
+    world.pass_time(1)
+    pod.link.asked.clear()
+    world.pass_time(10 * TURN_S)
+
+    assert Counter(name for _, name in pod.link.asked) == dict.fromkeys(("renew", "announce", "read", "members"), 10)
+    assert pod.keeper.renewals == 80
+    assert {held.epoch for held in pod.keeper.held.values()} == {1}, "a renewal raises no epoch"
+    assert all(pod.keeper.valid_for(shard) > TTL_S - TURN_S - 1 for shard in range(8))
+
+
+def test_its_time_counts_from_before_the_renewal_was_sent(world: World) -> None:
+    pod = world.pod()
+    world.pass_time(1)
+    pod.link.weather = GOOD._replace(there_s=1.4, back_s=1.4)
+    renewed = 0
+    for _ in range(1_000):
+        world.pass_time(0.1)
+        if pod.keeper.renewals == renewed:
+            continue
+        renewed = pod.keeper.renewals
+        asked = [at for at, name in pod.link.asked if name == "renew"]
+        assert pod.keeper.valid_for(0) == pytest.approx(TTL_S - (world.loop.time() - asked[-1]))
+    assert renewed == 8 * len([at for at, name in pod.link.asked if name == "renew"]) > 100
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_its_time_counts_from_before_the_take_was_sent(seed: int) -> None:
+    with closing(World(seed, shards=1)) as world:
+        pod = world.pod()
+        pod.link.weather = GOOD._replace(back_s=GIVES_UP_S - 0.1)
+        while not pod.valid():
+            world.pass_time(0.01)
+        asked = [at for at, name in pod.link.asked if name == "take"]
+        assert pod.keeper.valid_for(0) == pytest.approx(TTL_S - (world.loop.time() - asked[-1]))
+
+
+def test_silence_is_waited_for_before_a_shard_is_taken(world: World) -> None:
+    first = world.pod()
+    world.pass_time(1)
+    first.freeze()
+    second = world.pod()
+    world.pass_time(TTL_S)
+    assert second.valid() == set(), "the whole lease time must have been seen to pass"
+
+    world.pass_time(TTL_S * DRIFT + 2 * LOOK_S)
+    assert second.valid() == set(range(8))
+    assert {held.epoch for held in second.keeper.held.values()} == {2}
+    first.thaw()
+    world.pass_time(0)
+    assert first.valid() == set()
+    assert sorted(first.told[-8:]) == [("lost", shard) for shard in range(8)]
+
+
+@pytest.mark.parametrize("moment", range(5))
+def test_clocks_that_run_unequally_are_allowed_for(world: World, moment: int) -> None:
+    slow = world.pod(rate=1 - DRIFT / 2.05)
+    slow.drains = False
+    world.pass_time(1)
+    hasty = world.pod(rate=1 + DRIFT / 2.05, ttl_s=TTL_S / 15)
+    world.pass_time(2 * TTL_S + moment)
+    slow.freeze()
+    world.pass_time(2 * TTL_S)
+
+    assert hasty.valid() == set(range(8))
+    assert world.wrong == [], "the slow one's time was over before"
+
+
+@pytest.mark.parametrize("moment", range(8))
+def test_what_is_read_late_is_counted_from_late(world: World, moment: int) -> None:
+    owner = world.pod()
+    owner.drains = False
+    world.pass_time(1)
+    taker = world.pod()
+    taker.link.weather = GOOD._replace(there_s=GIVES_UP_S - 0.1)
+    world.pass_time(2 * TTL_S + moment)
+    owner.freeze()
+    world.pass_time(3 * TTL_S)
+
+    assert [epochs[:2] for epochs in world.epochs.values()] == [[1, 2]] * 8
+    assert world.wrong == [], "a renewal may have landed while the question was on its way"
+
+
+def test_a_shard_waits_for_the_time_that_its_owner_counts_with(world: World) -> None:
+    patient = world.pod(ttl_s=4 * TTL_S)
+    world.pass_time(1)
+    patient.freeze()
+    hasty = world.pod(ttl_s=TTL_S)
+    world.pass_time(3.9 * TTL_S)
+    assert hasty.valid() == set()
+
+    world.pass_time(TTL_S)
+    assert hasty.valid() == set(range(8))
+
+
+def test_a_silent_owner_is_replaced_within_two_lease_times(world: World) -> None:
+    pods = [world.pod() for _ in range(3)]
+    world.pass_time(3 * TTL_S)
+    assert sorted(world.spread()) == [2, 3, 3]
+
+    pods[1].kill()
+    world.pass_time(2 * TTL_S)
+    assert sorted(world.owners()) == list(range(8))
+    assert world.spread() == [4, 4]
+
+
+def test_who_comes_later_gets_a_fair_share_and_nothing_moves_twice(world: World) -> None:
+    first = world.pod()
+    world.pass_time(TTL_S)
+    for number in (2, 3, 4):
+        world.pod()
+        world.pass_time(2 * TURN_S + MOST_DRAIN_S + 2)
+        assert len(world.owners()) == 8
+        assert max(world.spread()) - min(world.spread()) <= 1, f"{number} pods"
+
+    assert sum(len(epochs) for epochs in world.epochs.values()) == 8 + 4 + 2 + 2
+    assert [told for told, _ in first.told].count("surplus") == 6
+    world.pass_time(10 * TTL_S)
+    assert sum(len(epochs) for epochs in world.epochs.values()) == 16, "nothing moves while nothing happens"
+
+
+def test_a_surplus_shard_is_held_until_it_is_given_back(world: World) -> None:
+    first = world.pod()
+    first.drains = False
+    world.pass_time(1)
+    second = world.pod()
+    world.pass_time(3 * TTL_S)
+
+    given = [shard for told, shard in first.told if told == "surplus"]
+    assert len(given) == len(set(given)) == 4, "each is told once"
+    assert (first.valid(), second.valid()) == (set(range(8)), set())
+    for shard in given:
+        world.start(first.keeper.give_back(shard))
+    world.pass_time(LOOK_S + 1)
+    assert second.valid() == set(given)
+    assert "lost" not in [told for told, _ in first.told], "what was given back is not lost"
+
+
+def test_a_clean_stop_leaves_everything_free_at_once(world: World) -> None:
+    first, second = world.pod(), world.pod()
+    world.pass_time(2 * TTL_S)
+    first.stop()
+    world.pass_time(TURN_S + 1)
+
+    assert second.valid() == set(range(8))
+    assert second.keeper.members == ("pod-1",)
+
+
+def test_who_retires_hands_over_shard_by_shard(world: World) -> None:
+    first, second = world.pod(), world.pod()
+    world.pass_time(2 * TTL_S)
+    first.keeper.retire()
+    world.pass_time(MOST_DRAIN_S + 2 * TURN_S + LOOK_S)
+
+    assert (first.valid(), second.valid()) == (set(), set(range(8)))
+    assert [told for told, _ in first.told].count("surplus") == 4
+
+
+def test_a_take_whose_answer_was_lost_is_found_by_reading(world: World) -> None:
+    pod = world.pod()
+    pod.link.loses_next = "take"
+    world.pass_time(GIVES_UP_S + LOOK_S + 1)
+
+    assert pod.valid() == set(range(8)), "nobody waits for a lease of its own"
+    epochs = {shard: held.epoch for shard, held in pod.keeper.held.items()}
+    assert sorted(epochs.values()) == [1, 1, 1, 1, 1, 1, 1, 2], "what was not confirmed is never counted on"
+
+
+def test_a_release_whose_answer_or_request_was_lost_is_repeated(world: World) -> None:
+    first = world.pod()
+    first.drains = False
+    world.pass_time(1)
+    second = world.pod()
+    world.pass_time(TTL_S)
+    (shard, *_) = [shard for told, shard in first.told if told == "surplus"]
+    first.link.weather = WEATHERS["swallowed"]
+    world.start(first.keeper.give_back(shard))
+    world.pass_time(GIVES_UP_S)
+    first.link.weather = GOOD
+    world.pass_time(TURN_S + 2 * LOOK_S)
+
+    assert shard in second.valid()
+
+
+def test_i76_a_store_that_is_down_at_the_start_is_used_as_soon_as_it_is_up(world: World) -> None:
+    pod = world.pod()
+    pod.link.weather = WEATHERS["away"]
+    world.pass_time(300)
+    assert pod.valid() == set()
+    assert pod.keeper.trouble == "leases can be neither renewed nor taken: the store refuses"
+
+    pod.link.weather = GOOD
+    world.pass_time(LOOK_S + 1)
+    assert pod.valid() == set(range(8))
+    assert pod.keeper.trouble is None
+
+
+@pytest.mark.parametrize("weather", ["away", "swallowed"])
+def test_after_an_outage_each_takes_its_own_share_again_at_once(world: World, weather: str) -> None:
+    pods = [world.pod() for _ in range(3)]
+    world.pass_time(3 * TTL_S)
+    before = world.owners()
+    for pod in pods:
+        pod.link.weather = WEATHERS[weather]
+    world.pass_time(4 * TTL_S)
+    assert world.owners() == {}
+    assert all(pod.keeper.trouble for pod in pods)
+
+    for pod in pods:
+        pod.link.weather = GOOD
+    world.pass_time(5)
+    assert world.owners() == before
+    epochs = {shard: pod.keeper.held[shard].epoch for pod in pods for shard in pod.valid()}
+    assert all(epoch == len(world.epochs[shard]) for shard, epoch in epochs.items()), "a lost lease is never continued"
+
+
+def test_a_lease_that_ran_out_is_told_although_the_store_hangs(world: World) -> None:
+    pod = world.pod()
+    world.pass_time(1)
+    pod.link.weather = WEATHERS["swallowed"]
+    world.pass_time(TTL_S + LOOK_S)
+
+    assert sorted(pod.told[-8:]) == [("lost", shard) for shard in range(8)]
+    assert dict(pod.keeper.held) == {}
+
+
+def test_one_renewal_may_be_lost(world: World) -> None:
+    pod = world.pod()
+    world.pass_time(1)
+    pod.link.weather = WEATHERS["away"]
+    world.pass_time(TURN_S + 2 * LOOK_S)
+    pod.link.weather = GOOD
+    world.pass_time(TTL_S)
+
+    assert pod.valid() == set(range(8))
+    assert "lost" not in [told for told, _ in pod.told]
+
+
+def test_who_is_alone_waits_for_nobody(world: World) -> None:
+    world.pod().kill()
+    dead = world.pod("dead")
+    world.pass_time(1)
+    dead.kill()
+    heir = world.pod("heir", alone=True)
+    world.pass_time(0.2)
+
+    assert heir.valid() == set(range(8))
+    assert heir.keeper.members == ("heir",)
+    assert world.announced() == {"heir"}
+
+
+def test_a_dropped_shard_comes_back_under_another_epoch(world: World) -> None:
+    pod = world.pod()
+    world.pass_time(1)
+    pod.keeper.drop(3, "its append was fenced")
+    assert pod.keeper.valid_for(3) <= 0
+    assert "lost" not in [told for told, _ in pod.told], "who drops it knows"
+
+    world.pass_time(TURN_S)
+    assert pod.keeper.held[3].epoch == 2
+
+
+def test_a_slow_store_is_enough(world: World) -> None:
+    pods = [world.pod() for _ in range(2)]
+    for pod in pods:
+        pod.link.weather = WEATHERS["slow"]._replace(there_s=0.9, back_s=0.9)
+    world.pass_time(6 * TTL_S)
+    epochs = {shard: list(numbers) for shard, numbers in world.epochs.items()}
+    world.pass_time(20 * TTL_S)
+
+    assert world.spread() == [4, 4]
+    assert world.epochs == epochs
+
+
+def test_the_long_dead_are_forgotten(world: World) -> None:
+    world.pod("dead")
+    world.pod("alive")
+    world.pass_time(TTL_S)
+    world.pods[0].kill()
+    world.pass_time(4 * TTL_S + 2 * TURN_S)
+
+    assert world.announced() == {"alive"}
+
+
+def test_a_renewal_that_is_confirmed_too_late_continues_nothing(world: World) -> None:
+    pod = world.pod()
+    while pod.link.asked[-1:] == [] or pod.link.asked[-1][1] != "renew":
+        world.pass_time(0.001)
+    pod.freeze()
+    world.pass_time(TTL_S - TURN_S / 2)
+    pod.thaw()
+    world.pass_time(TURN_S)
+
+    assert pod.valid() == set(range(8)), "nobody else wanted it"
+    assert {held.epoch for held in pod.keeper.held.values()} == {2}
