@@ -1,18 +1,18 @@
 """A process that applies records one by one; a test kills it.
 
-Usage: ``python -m tests.projection.applier FOLDER``. Reads ``FOLDER/records`` and prints each applied sequence.
+Usage: ``python -m tests.projection.applier TARGET FOLDER``. Reads ``FOLDER/records`` and prints each applied sequence.
 """
 
 import asyncio
 import sys
 from pathlib import Path
 
-from tests.projection.tables import read_model
+from tests.projection.targets import TARGETS
 from tradeengine.journal.record import decode
 
 
-async def apply(folder: Path) -> None:
-    model = read_model(folder)
+async def apply(target: str, folder: Path) -> None:
+    model = TARGETS[target](folder).model()
     await model.open()
     for line in (folder / "records").read_bytes().splitlines():
         record = decode(line)
@@ -23,4 +23,4 @@ async def apply(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(apply(Path(sys.argv[1])))
+    asyncio.run(apply(sys.argv[1], Path(sys.argv[2])))

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from shared.clock import Clock, ManualClock
+from tests.projection.targets import Model
 from tests.support.records import T0
 from tradeengine.domain.money import MONEY, ZERO
 from tradeengine.projection.sqlite import SqliteReadModel
@@ -27,7 +28,7 @@ def quick_folder() -> "tempfile.TemporaryDirectory[str]":
     return tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None)
 
 
-async def rows_of(model: SqliteReadModel, table: str, **filters: str) -> Rows:
+async def rows_of(model: Model, table: str, **filters: str) -> Rows:
     """Return all rows of a table, page by page, in the order in which they were made."""
     rows: Rows = []
     cursor = None
@@ -39,13 +40,13 @@ async def rows_of(model: SqliteReadModel, table: str, **filters: str) -> Rows:
             return rows
 
 
-async def row_of(model: SqliteReadModel, table: str, **filters: str) -> dict[str, Any]:
+async def row_of(model: Model, table: str, **filters: str) -> dict[str, Any]:
     """Return the only row that meets the filters."""
     (row,) = await rows_of(model, table, **filters)
     return row
 
 
-async def dump(model: SqliteReadModel) -> dict[str, Rows]:
+async def dump(model: Model) -> dict[str, Rows]:
     """Return every table, in the order of its key."""
     return {
         name: sorted(await rows_of(model, name), key=lambda row: [row[column] for column in table.key])

@@ -1,21 +1,19 @@
 """What users find in the tables, by example."""
 
-from collections.abc import AsyncIterator
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
 from contracts.enums import OrderPurpose, OrderStatus
-from tests.projection.tables import read_model, row_of, rows_of, total
+from tests.projection.tables import row_of, rows_of, total
+from tests.projection.targets import Model
 from tests.support.records import T0, RecordedWorld
-from tradeengine.projection.sqlite import SqliteReadModel
 
 
 class Shown:
     """A world and the tables that its records make."""
 
-    def __init__(self, world: RecordedWorld, model: SqliteReadModel) -> None:
+    def __init__(self, world: RecordedWorld, model: Model) -> None:
         self.world = world
         self.model = model
 
@@ -25,11 +23,8 @@ class Shown:
 
 
 @pytest.fixture
-async def shown(tmp_path: Path) -> AsyncIterator[Shown]:
-    model = read_model(tmp_path)
-    await model.open()
-    yield Shown(RecordedWorld(), model)
-    await model.close()
+def shown(model: Model) -> Shown:
+    return Shown(RecordedWorld(), model)
 
 
 async def test_two_strategies_share_one_exchange_position(shown: Shown) -> None:

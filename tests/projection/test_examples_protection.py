@@ -1,31 +1,19 @@
 """What users find in the tables about stops and targets, by example."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
-import pytest
-
 from contracts.enums import OrderPurpose, OrderStatus
-from tests.projection.tables import read_model, row_of
+from tests.projection.tables import row_of
+from tests.projection.targets import Model
 from tests.support.builders import instrument
 from tests.support.records import RecordedWorld
 from tradeengine.domain.orders import ApprovedOrder
-from tradeengine.projection.sqlite import SqliteReadModel
 
 STOP, TARGET, FLATTEN = OrderPurpose.STOP_LOSS, OrderPurpose.TAKE_PROFIT, OrderPurpose.FLATTEN
 HOLD = {"unprotected": "hold"}
 
 
-@pytest.fixture
-async def model(tmp_path: Path) -> AsyncIterator[SqliteReadModel]:
-    model = read_model(tmp_path)
-    await model.open()
-    yield model
-    await model.close()
-
-
-async def named(model: SqliteReadModel) -> tuple[str | None, str | None]:
+async def named(model: Model) -> tuple[str | None, str | None]:
     """Stop and target that the only position names, in both of its tables."""
     one, other = await row_of(model, "positions"), await row_of(model, "strategy_positions")
     names = one["stop_loss_order_id"], one["take_profit_order_id"]
@@ -33,7 +21,7 @@ async def named(model: SqliteReadModel) -> tuple[str | None, str | None]:
     return names
 
 
-async def both(model: SqliteReadModel) -> tuple[dict[str, Any], dict[str, Any]]:
+async def both(model: Model) -> tuple[dict[str, Any], dict[str, Any]]:
     """Rows of the only position."""
     return await row_of(model, "positions"), await row_of(model, "strategy_positions")
 
@@ -58,7 +46,7 @@ def newest(world: RecordedWorld, purpose: OrderPurpose) -> ApprovedOrder:
 # ---------------------------------------------------------------- which order is in force
 
 
-async def test_a_refused_replacement_leaves_the_position_with_the_order_that_rests(model: SqliteReadModel) -> None:
+async def test_a_refused_replacement_leaves_the_position_with_the_order_that_rests(model: Model) -> None:
     world, stop, target = protected(**HOLD)
     world.trade("buy", "A", "100", "1")
     refused, missed = newest(world, STOP), newest(world, TARGET)
@@ -76,7 +64,7 @@ async def test_a_refused_replacement_leaves_the_position_with_the_order_that_res
     assert (await row_of(model, "orders", order_id=stop.client_order_id))["refusal"] is None
 
 
-async def test_of_several_refused_replacements_none_is_named(model: SqliteReadModel) -> None:
+async def test_of_several_refused_replacements_none_is_named(model: Model) -> None:
     world, stop, _ = protected(**HOLD)
     replacements = []
     for _ in range(2):
@@ -96,7 +84,7 @@ async def test_of_several_refused_replacements_none_is_named(model: SqliteReadMo
     assert (await named(model))[0] == stop.client_order_id
 
 
-async def test_a_replacement_that_rests_stays_named_when_the_former_leaves(model: SqliteReadModel) -> None:
+async def test_a_replacement_that_rests_stays_named_when_the_former_leaves(model: Model) -> None:
     world, stop, _ = protected()
     world.trade("buy", "A", "100", "1")
     new = newest(world, STOP)
@@ -107,7 +95,7 @@ async def test_a_replacement_that_rests_stays_named_when_the_former_leaves(model
     assert (await row_of(model, "orders", order_id=stop.client_order_id))["status"] == "cancelled"
 
 
-async def test_a_stop_that_is_gone_is_named_no_more(model: SqliteReadModel) -> None:
+async def test_a_stop_that_is_gone_is_named_no_more(model: Model) -> None:
     world, stop, target = protected(**HOLD)
     world.report(stop, OrderStatus.CANCELLED)
     world.refuse(newest(world, STOP), "no_margin")
@@ -115,7 +103,7 @@ async def test_a_stop_that_is_gone_is_named_no_more(model: SqliteReadModel) -> N
     assert await named(model) == (None, target.client_order_id)
 
 
-async def test_a_stop_that_has_filled_is_named_no_more_by_what_it_left_open(model: SqliteReadModel) -> None:
+async def test_a_stop_that_has_filled_is_named_no_more_by_what_it_left_open(model: Model) -> None:
     world, stop, _ = protected(**HOLD)
     world.trade("buy", "A", "100", "1")
     world.refuse(newest(world, STOP), "no_margin")
@@ -127,7 +115,7 @@ async def test_a_stop_that_has_filled_is_named_no_more_by_what_it_left_open(mode
     assert position.stop_order_id != stop.client_order_id
 
 
-async def test_a_closed_position_keeps_the_names_of_its_last_stop_and_target(model: SqliteReadModel) -> None:
+async def test_a_closed_position_keeps_the_names_of_its_last_stop_and_target(model: Model) -> None:
     world, stop, target = protected()
     world.fill(stop, "90")
     world.honour_cancels()
@@ -140,7 +128,7 @@ async def test_a_closed_position_keeps_the_names_of_its_last_stop_and_target(mod
 # ---------------------------------------------------------------- how they lie
 
 
-async def test_a_trailing_stop_and_what_asked_for_it(model: SqliteReadModel) -> None:
+async def test_a_trailing_stop_and_what_asked_for_it(model: Model) -> None:
     world = RecordedWorld(min_stop_distance_pct="0.0105")
     world.trade("buy", "A", "100", "1", trailing_pct="0.002")
     await model.apply([world.cut()])
@@ -153,7 +141,7 @@ async def test_a_trailing_stop_and_what_asked_for_it(model: SqliteReadModel) -> 
         assert (row["stop_widened"], row["stop_clamped"], row["target_waits"]) == (True, False, False)
 
 
-async def test_the_gain_at_which_the_stop_moves_to_break_even(model: SqliteReadModel) -> None:
+async def test_the_gain_at_which_the_stop_moves_to_break_even(model: Model) -> None:
     world = RecordedWorld()
     world.trade("buy", "A", "100", "1", stop_loss_pct="0.02", break_even_at_pct="0.05", signal_id="s1")
     await model.apply([world.cut()])
@@ -171,7 +159,7 @@ async def test_the_gain_at_which_the_stop_moves_to_break_even(model: SqliteReadM
     assert [row["break_even_at_pct"] for row in await both(model)] == [None, None]
 
 
-async def test_a_stop_that_was_moved_into_the_band_and_a_target_that_waits(model: SqliteReadModel) -> None:
+async def test_a_stop_that_was_moved_into_the_band_and_a_target_that_waits(model: Model) -> None:
     world = RecordedWorld(instrument(percent_up="1.05", percent_down="0.95"))
     world.trade("buy", "A", "100", "1", mark="100", stop_loss="90", take_profit="120")
     await model.apply([world.cut()])
@@ -189,7 +177,7 @@ async def test_a_stop_that_was_moved_into_the_band_and_a_target_that_waits(model
 # ---------------------------------------------------------------- why orders close
 
 
-async def test_a_closing_order_says_what_its_fills_are_booked_as(model: SqliteReadModel) -> None:
+async def test_a_closing_order_says_what_its_fills_are_booked_as(model: Model) -> None:
     world, stop, target = protected()
     entry = world.position().entry_order_id
     closing = world.order("close", "A", quantity="0.4")

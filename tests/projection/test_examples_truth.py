@@ -1,32 +1,21 @@
 """What users find in the tables about the exchange's own account of things, by example."""
 
-from collections.abc import AsyncIterator
 from decimal import Decimal
-from pathlib import Path
 
 import msgspec
-import pytest
 
 from contracts.enums import OrderPurpose, OrderStatus
 from contracts.values import iso_millis
 from tests.domain.reconcile_cases import Exchange, stop_named
-from tests.projection.tables import read_model, row_of, rows_of
+from tests.projection.tables import row_of, rows_of
+from tests.projection.targets import Model
 from tests.support.builders import build, of_kind
 from tests.support.records import RecordedWorld
 from tradeengine.domain import events as ev
 from tradeengine.domain.inputs import FundingSettled, SymbolCommanded
 from tradeengine.domain.state import DAY_MS
-from tradeengine.projection.sqlite import SqliteReadModel
 
 ORPHAN = "te-test-0-zzzs"
-
-
-@pytest.fixture
-async def model(tmp_path: Path) -> AsyncIterator[SqliteReadModel]:
-    model = read_model(tmp_path)
-    await model.open()
-    yield model
-    await model.close()
 
 
 def held(world: RecordedWorld, quantity: str) -> Exchange:
@@ -36,7 +25,7 @@ def held(world: RecordedWorld, quantity: str) -> Exchange:
     return Exchange(world, Decimal(quantity))
 
 
-async def test_a_difference_that_was_repaired(model: SqliteReadModel) -> None:
+async def test_a_difference_that_was_repaired(model: Model) -> None:
     world = RecordedWorld()
     held(world, "1.5").look()
     await model.apply([world.cut()])
@@ -57,7 +46,25 @@ async def test_a_difference_that_was_repaired(model: SqliteReadModel) -> None:
     assert (await row_of(model, "strategy_positions"))["current_quantity"] == "1.5"
 
 
-async def test_a_difference_that_lasts_until_it_is_found_no_more(model: SqliteReadModel) -> None:
+async def test_a_leg_that_takes_over_the_exchanges_average(model: Model) -> None:
+    world = RecordedWorld()
+    exchange = held(world, "2")
+    (position,) = exchange.observed().positions
+    world.give(exchange.observed(positions=(msgspec.structs.replace(position, entry_price=Decimal("99.5")),)))
+    await model.apply([world.cut()])
+
+    row = await row_of(model, "differences")
+    assert (row["kind"], row["action"], row["status"]) == ("entry_price", "revalued", "repaired")
+    assert (row["books_quantity"], row["exchange_quantity"]) == ("2", "2")
+    leg = await row_of(model, "exchange_positions")
+    assert (leg["weighted_avg_price"], leg["realized_pnl"], leg["current_quantity"]) == ("99.5", "-1", "2")
+    assert leg["last_update_time"] == row["found_at"]
+    position_row = await row_of(model, "strategy_positions")
+    assert (position_row["entry_price"], position_row["realized_pnl"]) == ("100", "0")
+    assert (await row_of(model, "daily_pnl"))["net_pnl"] == "0"
+
+
+async def test_a_difference_that_lasts_until_it_is_found_no_more(model: Model) -> None:
     world = RecordedWorld()
     exchange = held(world, "2")
     exchange.orders[ORPHAN] = stop_named(ORPHAN)
@@ -74,7 +81,7 @@ async def test_a_difference_that_lasts_until_it_is_found_no_more(model: SqliteRe
     assert row["ended_at"] > row["found_at"]
 
 
-async def test_a_symbol_that_was_halted_and_let_go(model: SqliteReadModel) -> None:
+async def test_a_symbol_that_was_halted_and_let_go(model: Model) -> None:
     world = RecordedWorld()
     held(world, "-1").look()
     await model.apply([world.cut()])
@@ -88,7 +95,7 @@ async def test_a_symbol_that_was_halted_and_let_go(model: SqliteReadModel) -> No
     assert (row["halted"], row["why"]) == (False, "closed by hand")
 
 
-async def test_an_order_that_somebody_amended_shows_how_it_rests(model: SqliteReadModel) -> None:
+async def test_an_order_that_somebody_amended_shows_how_it_rests(model: Model) -> None:
     world = RecordedWorld()
     entry = world.order(quantity="2", order_type="limit", target_price="90")
     world.report(entry, OrderStatus.OPEN)
@@ -103,7 +110,7 @@ async def test_an_order_that_somebody_amended_shows_how_it_rests(model: SqliteRe
     assert row["cancel_reason"] == "rests otherwise than planned"
 
 
-async def test_funding_of_what_is_gone_is_nobodys(model: SqliteReadModel) -> None:
+async def test_funding_of_what_is_gone_is_nobodys(model: Model) -> None:
     world = RecordedWorld()
     world.give(
         build(
@@ -122,7 +129,7 @@ async def test_funding_of_what_is_gone_is_nobodys(model: SqliteReadModel) -> Non
     assert (await row_of(model, "daily_pnl"))["net_pnl"] == "-0.1"
 
 
-async def test_funding_is_dated_when_it_was_settled(model: SqliteReadModel) -> None:
+async def test_funding_is_dated_when_it_was_settled(model: Model) -> None:
     world = RecordedWorld()
     world.trade("buy", "A", "100", "1")
     settled_ms = world.now
@@ -136,7 +143,7 @@ async def test_funding_is_dated_when_it_was_settled(model: SqliteReadModel) -> N
     assert [(day["day"], day["net_pnl"]) for day in days] == [(iso_millis(settled_ms)[:10], "-0.1")]
 
 
-async def test_funding_without_a_rate_has_none(model: SqliteReadModel) -> None:
+async def test_funding_without_a_rate_has_none(model: Model) -> None:
     world = RecordedWorld()
     world.trade("buy", "A", "100", "1")
     given = {"symbol": "BTCUSDT", "rate": None, "mark_price": None, "amount": "-0.1", "id": "79"}
@@ -146,7 +153,7 @@ async def test_funding_without_a_rate_has_none(model: SqliteReadModel) -> None:
     assert (row["amount"], row["rate"], row["mark_price"]) == ("-0.1", None, None)
 
 
-async def test_a_fee_in_another_asset_stands_beside_the_quote_currencys(model: SqliteReadModel) -> None:
+async def test_a_fee_in_another_asset_stands_beside_the_quote_currencys(model: Model) -> None:
     world = RecordedWorld()
     order = world.order("buy", "A", quantity="1")
     world.fill(order, "100", "0.6", fee="0.00030000", fee_asset="BNB")

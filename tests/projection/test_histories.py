@@ -7,11 +7,13 @@ from decimal import Decimal, localcontext
 from pathlib import Path
 from typing import Any
 
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.enums import Outcome
-from tests.projection.tables import Rows, dump, quick_folder, read_model, total
+from tests.projection.tables import Rows, dump, quick_folder, total
+from tests.projection.targets import TARGETS, prepared
 from tests.support.records import Move, RecordedWorld, histories, play
 from tradeengine.domain.events import OrderFilled, SignalDecided
 from tradeengine.domain.money import MONEY, ZERO, average
@@ -20,21 +22,25 @@ from tradeengine.journal.memory import MemoryJournal
 from tradeengine.journal.record import Record
 
 D = Decimal
+SERVERS = [target for target in TARGETS if target != "sqlite"]
+"""Stores behind a network, where an example takes a hundred times as long."""
 
 
-async def tables_after(folder: Path, name: str, *pieces: Sequence[Record], reopened: bool = False) -> dict[str, Rows]:
-    """Apply records piece by piece, if need be with the file closed and opened between two pieces."""
-    model = read_model(folder, name)
-    await model.open()
-    for piece in pieces:
-        if reopened:
-            await model.close()
-            model = read_model(folder, name)
-            await model.open()
-        await model.apply(piece)
-    tables = await dump(model)
-    await model.close()
-    return tables
+async def tables_after(target: str, folder: Path, *pieces: Sequence[Record], reopened: bool = False) -> dict[str, Rows]:
+    """Apply records piece by piece, if need be with the store closed and opened between two pieces."""
+    folder.mkdir()
+    async with prepared(target, folder) as place:
+        model = place.model()
+        await model.open()
+        for piece in pieces:
+            if reopened:
+                await model.close()
+                model = place.model()
+                await model.open()
+            await model.apply(piece)
+        tables = await dump(model)
+        await model.close()
+        return tables
 
 
 async def through_a_journal(records: Sequence[Record]) -> list[Record]:
@@ -43,12 +49,11 @@ async def through_a_journal(records: Sequence[Record]) -> list[Record]:
     return await journal.read(records[0].shard, limit=len(records))
 
 
-@given(histories)
-def test_tables_agree_with_the_state(moves: list[Move]) -> None:
+def check_tables_agree_with_the_state(target: str, moves: list[Move]) -> None:
     world = RecordedWorld()
     records = play(world, moves)
     with quick_folder() as folder:
-        tables = asyncio.run(tables_after(Path(folder), "tables", records))
+        tables = asyncio.run(tables_after(target, Path(folder) / "tables", records))
 
     with localcontext(MONEY):
         check_totals(tables, world.state)
@@ -59,8 +64,7 @@ def test_tables_agree_with_the_state(moves: list[Move]) -> None:
         check_decisions(tables["decisions"], world)
 
 
-@given(histories, st.data())
-def test_however_records_are_applied_the_tables_are_the_same(moves: list[Move], data: st.DataObject) -> None:
+def check_that_all_ways_lead_to_the_same_tables(target: str, moves: list[Move], data: st.DataObject) -> None:
     records = play(RecordedWorld(), moves)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(records)), max_size=3)))
     pieces = [records[start:end] for start, end in zip([0, *cuts], [*cuts, len(records)], strict=True)]
@@ -68,16 +72,43 @@ def test_however_records_are_applied_the_tables_are_the_same(moves: list[Move], 
 
     async def all_ways(folder: Path) -> list[dict[str, Rows]]:
         return [
-            await tables_after(folder, "at-once", records),
-            await tables_after(folder, "one-by-one", *[[record] for record in records]),
-            await tables_after(folder, "in-pieces", *pieces, reopened=True),
-            await tables_after(folder, "twice", records[:again], records, records),
-            await tables_after(folder, "from-the-journal", await through_a_journal(records)),
+            await tables_after("sqlite", folder / "sqlite", records),
+            await tables_after(target, folder / "at-once", records),
+            await tables_after(target, folder / "one-by-one", *[[record] for record in records]),
+            await tables_after(target, folder / "in-pieces", *pieces, reopened=True),
+            await tables_after(target, folder / "twice", records[:again], records, records),
+            await tables_after(target, folder / "from-the-journal", await through_a_journal(records)),
         ]
 
     with quick_folder() as folder:
         first, *others = asyncio.run(all_ways(Path(folder)))
     assert [other == first for other in others] == [True] * len(others)
+
+
+@given(histories)
+def test_tables_agree_with_the_state(moves: list[Move]) -> None:
+    check_tables_agree_with_the_state("sqlite", moves)
+
+
+@pytest.mark.parametrize("target", SERVERS)
+@settings(max_examples=settings().max_examples // 20)
+@given(histories)
+def test_tables_on_a_server_agree_with_the_state(target: str, moves: list[Move]) -> None:
+    check_tables_agree_with_the_state(target, moves)
+
+
+@given(histories, st.data())
+def test_however_records_are_applied_the_tables_are_the_same(moves: list[Move], data: st.DataObject) -> None:
+    check_that_all_ways_lead_to_the_same_tables("sqlite", moves, data)
+
+
+@pytest.mark.parametrize("target", SERVERS)
+@settings(max_examples=settings().max_examples // 20)
+@given(histories, st.data())
+def test_however_records_are_applied_on_a_server_the_tables_are_those_of_sqlite(
+    target: str, moves: list[Move], data: st.DataObject
+) -> None:
+    check_that_all_ways_lead_to_the_same_tables(target, moves, data)
 
 
 # ---------------------------------------------------------------- what must agree

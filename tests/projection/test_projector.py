@@ -4,27 +4,31 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import pytest
 
 from shared.clock import Clock, SystemClock
 from shared.errors import ConfigError, RetrySafe
 from tests.projection.tables import dump, read_model, rows_of
-from tests.support.records import signal_records
+from tests.projection.targets import Model, Place
+from tests.support.records import RecordedWorld, signal_records
 from tradeengine.journal.memory import MemoryJournal
 from tradeengine.journal.record import Record
+from tradeengine.projection.pages import PageSize
 from tradeengine.projection.projector import Projector
+from tradeengine.projection.sqlite import SqliteReadModel
 
 DEADLINE_S = 20
+ModelT = TypeVar("ModelT", bound=Model)
 
 
-class Desk:
+class Desk(Generic[ModelT]):
     """A journal, its tables, and the projector between them."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, model: ModelT) -> None:
         self.journal = MemoryJournal()
-        self.model = read_model(folder, busy_timeout_ms=20)
+        self.model = model
         self.projector = self.projector_with()
 
     def projector_with(self, *, clock: Clock | None = None, max_buffered: int = 20_000) -> Projector:
@@ -43,6 +47,9 @@ class Desk:
         return [row["signal_id"] for row in await rows_of(self.model, "decisions")]
 
 
+SqliteDesk = Desk[SqliteReadModel]
+
+
 async def eventually(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(DEADLINE_S):
         while not condition():  # noqa: ASYNC110 - what is waited for is no event of this loop
@@ -56,25 +63,25 @@ def ids(records: Sequence[Record]) -> list[str]:
 
 
 @pytest.fixture
-async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
-    made = Desk(tmp_path)
+async def desk(tmp_path: Path) -> AsyncIterator[SqliteDesk]:
+    made = Desk(read_model(tmp_path, busy_timeout_ms=20))
     await made.model.open()
     yield made
     await made.projector.stop()
     await made.model.close()
 
 
-async def test_committed_records_are_applied_as_they_come(desk: Desk) -> None:
+async def test_committed_records_are_applied_as_they_come(desk: SqliteDesk) -> None:
     await desk.projector.start()
     records = signal_records(20, size=3)
     await desk.commit(records[:1])
     assert await desk.shown() == ids(records[:1])
     await desk.commit(records[1:])
     assert await desk.shown() == ids(records)
-    assert desk.projector.lag() == (0, 0.0)
+    assert desk.projector.lag()[:2] == (0, 0.0)
 
 
-async def test_what_was_committed_before_the_start_is_read_from_the_journal(desk: Desk) -> None:
+async def test_what_was_committed_before_the_start_is_read_from_the_journal(desk: SqliteDesk) -> None:
     records = signal_records(120)
     await desk.journal.append(records)
     await desk.projector.start()
@@ -82,7 +89,7 @@ async def test_what_was_committed_before_the_start_is_read_from_the_journal(desk
     assert await desk.shown() == ids(records)
 
 
-async def test_records_that_come_before_the_start_wait(desk: Desk) -> None:
+async def test_records_that_come_before_the_start_wait(desk: SqliteDesk) -> None:
     records = signal_records(5)
     await desk.commit(records)
     assert desk.projector.lag().records == 5
@@ -91,7 +98,7 @@ async def test_records_that_come_before_the_start_wait(desk: Desk) -> None:
     assert await desk.shown() == ids(records)
 
 
-async def test_shards_are_followed_side_by_side(desk: Desk) -> None:
+async def test_shards_are_followed_side_by_side(desk: SqliteDesk) -> None:
     await desk.projector.start()
     zero, one = signal_records(10, tag="zero"), signal_records(10, shard=1, tag="one")
     for pair in zip(zero, one, strict=True):
@@ -101,7 +108,7 @@ async def test_shards_are_followed_side_by_side(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("max_buffered", [0, 1, 7])
-async def test_what_does_not_fit_into_memory_is_read_from_the_journal(desk: Desk, max_buffered: int) -> None:
+async def test_what_does_not_fit_into_memory_is_read_from_the_journal(desk: SqliteDesk, max_buffered: int) -> None:
     desk.projector = desk.projector_with(max_buffered=max_buffered)
     records = signal_records(40, size=2)
     await desk.commit(records[:15])
@@ -111,7 +118,7 @@ async def test_what_does_not_fit_into_memory_is_read_from_the_journal(desk: Desk
     assert await desk.shown() == ids(records)
 
 
-async def test_a_missed_record_is_read_from_the_journal(desk: Desk) -> None:
+async def test_a_missed_record_is_read_from_the_journal(desk: SqliteDesk) -> None:
     await desk.projector.start()
     records = signal_records(6)
     await desk.commit(records[:2])
@@ -121,7 +128,7 @@ async def test_a_missed_record_is_read_from_the_journal(desk: Desk) -> None:
     assert await desk.shown() == ids(records)
 
 
-async def test_it_goes_on_where_the_tables_are(desk: Desk) -> None:
+async def test_it_goes_on_where_the_tables_are(desk: SqliteDesk) -> None:
     records = signal_records(8)
     await desk.model.apply(records[:3])
     await desk.journal.append(records)
@@ -131,11 +138,11 @@ async def test_it_goes_on_where_the_tables_are(desk: Desk) -> None:
 
     desk.projector = desk.projector_with()
     await desk.projector.start()
-    assert desk.projector.lag() == (0, 0.0)
+    assert desk.projector.lag()[:2] == (0, 0.0)
     assert await desk.shown() == ids(records)
 
 
-async def test_a_store_that_refuses_is_asked_again_and_the_shard_does_not_wait(desk: Desk) -> None:
+async def test_a_store_that_refuses_is_asked_again_and_the_shard_does_not_wait(desk: SqliteDesk) -> None:
     await desk.projector.start()
     records = signal_records(30)
     await desk.commit(records[:1])
@@ -172,7 +179,7 @@ class Pauses:
         await asyncio.sleep(0)
 
 
-async def test_pauses_grow_to_a_limit(desk: Desk) -> None:
+async def test_pauses_grow_to_a_limit(desk: SqliteDesk) -> None:
     clock = Pauses()
     desk.projector = desk.projector_with(clock=clock)
     await desk.projector.start()
@@ -188,14 +195,14 @@ async def test_pauses_grow_to_a_limit(desk: Desk) -> None:
     assert clock.taken[9] == 5.0
 
 
-async def test_tables_of_another_journal_are_refused(desk: Desk) -> None:
+async def test_tables_of_another_journal_are_refused(desk: SqliteDesk) -> None:
     await desk.model.apply(signal_records(2))
 
     with pytest.raises(ConfigError, match=r"applied record 2 of shard 0, the journal ends at 0.*move its file away"):
         await desk.projector.start()
 
 
-async def test_catching_up_with_a_projector_that_does_not_run_says_so(desk: Desk) -> None:
+async def test_catching_up_with_a_projector_that_does_not_run_says_so(desk: SqliteDesk) -> None:
     await desk.commit(signal_records(1))
     with pytest.raises(RuntimeError, match="the projector has stopped"):
         await desk.projector.catch_up()
@@ -208,7 +215,7 @@ async def test_catching_up_with_a_projector_that_does_not_run_says_so(desk: Desk
         await desk.projector.catch_up()
 
 
-async def test_catching_up_ends_when_the_projector_does(desk: Desk) -> None:
+async def test_catching_up_ends_when_the_projector_does(desk: SqliteDesk) -> None:
     await desk.projector.start()
     lock = sqlite3.connect(desk.model.path, isolation_level=None)
     lock.execute("BEGIN IMMEDIATE")
@@ -223,7 +230,7 @@ async def test_catching_up_ends_when_the_projector_does(desk: Desk) -> None:
     lock.close()
 
 
-async def test_tables_made_anew_are_the_same(desk: Desk, tmp_path: Path) -> None:
+async def test_tables_made_anew_are_the_same(desk: SqliteDesk, tmp_path: Path) -> None:
     await desk.projector.start()
     records = [*signal_records(30, size=2), *signal_records(20, shard=1, tag="t")]
     await desk.commit(records)
@@ -238,6 +245,130 @@ async def test_tables_made_anew_are_the_same(desk: Desk, tmp_path: Path) -> None
     await again.stop()
     assert await dump(anew) == await dump(desk.model)
     await anew.close()
+
+
+# ---------------------------------------------------------------- shards that change hands, stores that come late
+
+
+@pytest.fixture
+async def shared_desk(place: Place) -> AsyncIterator[Desk[Model]]:
+    """On each store that several processes can write."""
+    made = Desk(place.model(SystemClock()))
+    await made.model.open()
+    yield made
+    await made.projector.stop()
+    await made.model.close()
+
+
+async def test_a_shard_is_followed_and_left_while_others_go_on(shared_desk: Desk[Model]) -> None:
+    desk = shared_desk
+    await desk.projector.start()
+    two = signal_records(6, shard=2, tag="two")
+    await desk.commit(two[:3])
+    assert desk.projector.lag().records == 0, "records of a shard that is not followed are no lag"
+
+    desk.projector.follow(2)
+    await desk.commit(signal_records(4))
+    assert len(await desk.shown()) == 7
+    await desk.commit(two[3:5])
+    assert len(await desk.shown()) == 9
+
+    desk.projector.leave(2)
+    await desk.commit(two[5:])
+    await desk.commit(signal_records(5)[4:])
+    assert len(await desk.shown()) == 10
+    assert desk.projector.lag()[:2] == (0, 0.0)
+
+
+async def test_two_projectors_follow_one_shard_while_it_changes_hands(place: Place) -> None:
+    records = signal_records(60, size=2)
+    journal = MemoryJournal()
+    models = [place.model(SystemClock()), place.model(SystemClock())]
+    for model in models:
+        await model.open()
+    projectors = [Projector(journal, model, SystemClock(), [0], max_buffered=20) for model in models]
+    for projector in projectors:
+        await projector.start()
+    for record in records:
+        await journal.append([record])
+        for projector in projectors:
+            projector.notify(record)
+        await asyncio.sleep(0)
+    async with asyncio.timeout(DEADLINE_S):
+        await asyncio.gather(*[projector.catch_up() for projector in projectors])
+
+    assert sorted(row["signal_id"] for row in await rows_of(models[0], "decisions")) == sorted(ids(records))
+    for projector, model in zip(projectors, models, strict=True):
+        assert projector.trouble is None
+        await projector.stop()
+        await model.close()
+
+
+class Late(SqliteReadModel):
+    """A read model whose server is not there at first."""
+
+    attempts = 0
+
+    async def open(self) -> None:
+        self.attempts += 1
+        if self.attempts == 1:
+            raise RetrySafe("the server is away")
+        if self.attempts == 2:
+            raise ConfigError("the user is refused")
+        await super().open()
+
+
+async def test_a_store_that_comes_late_is_waited_for(tmp_path: Path) -> None:
+    clock, journal = Pauses(), MemoryJournal()
+    model = Late(tmp_path / "late.db", venue="paper", clock=clock)
+    projector = Projector(journal, model, clock, [0])
+    records = signal_records(3)
+    await journal.append(records[:2])
+    projector.start_in_background()
+    projector.notify(records[2])
+    await journal.append(records[2:])
+    async with asyncio.timeout(DEADLINE_S):
+        await projector.catch_up()
+
+    assert clock.taken[:2] == [0.05, 5.0]
+    assert [row["signal_id"] for row in await rows_of(model, "decisions")] == ids(records)
+    await eventually(lambda: projector.trouble is None)
+    await projector.stop()
+    await model.close()
+
+
+async def test_the_speed_of_catching_up_is_known(desk: SqliteDesk) -> None:
+    records = signal_records(50, size=4)
+    await desk.journal.append(records)
+    await desk.projector.start()
+    await desk.shown()
+
+    lag = desk.projector.lag()
+    assert lag.events_per_second > 0
+    assert (lag.events, lag.remaining_seconds) == (0, 0.0)
+    await desk.projector.stop()
+    more = signal_records(60, size=4)[50:]
+    await desk.commit(more)
+    behind = desk.projector.lag()
+    assert behind.records == 10
+    assert abs(behind.events - sum(len(list(record.events())) for record in more)) <= 1
+    assert behind.remaining_seconds == behind.events / behind.events_per_second
+
+
+def test_pages_of_large_records_are_short() -> None:
+    size = PageSize()
+    small = signal_records(3)
+    assert size.limit == 1
+    for expected in (2, 4, 8):
+        size.saw(small)
+        assert size.limit == expected
+    world = RecordedWorld()
+    world.signal("hold", signal_id="large", carried={"text": "x" * (3 * 2**20)})
+    size.saw([world.cut()])
+    assert size.limit == 2
+    world.signal("hold", signal_id="larger", carried={"text": "x" * (30 * 2**20)})
+    size.saw([world.cut()])
+    assert size.limit == 1
 
 
 class Amnesia(MemoryJournal):
@@ -256,7 +387,7 @@ class Amnesia(MemoryJournal):
         return await super().read(shard, after, limit)
 
 
-async def test_a_journal_that_does_not_answer_is_asked_again(desk: Desk) -> None:
+async def test_a_journal_that_does_not_answer_is_asked_again(desk: SqliteDesk) -> None:
     desk.journal = Amnesia()
     desk.projector = desk.projector_with()
     records = signal_records(3)
@@ -274,7 +405,7 @@ class Damaged(MemoryJournal):
         raise ValueError("the record is damaged")
 
 
-async def test_a_defect_ends_the_projector_and_is_told(desk: Desk) -> None:
+async def test_a_defect_ends_the_projector_and_is_told(desk: SqliteDesk) -> None:
     desk.journal = Damaged()
     desk.projector = desk.projector_with()
     await desk.journal.append(signal_records(3))

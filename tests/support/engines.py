@@ -11,7 +11,6 @@ from contracts.subjects import shard_of
 from shared.clock import SystemClock
 from tradeengine.domain.config import TradingConfig
 from tradeengine.domain.events import SignalDecided
-from tradeengine.domain.state import ShardState
 from tradeengine.journal.base import Journal
 from tradeengine.runtime.committer import Committer
 from tradeengine.runtime.engine import Engine
@@ -34,13 +33,6 @@ def paper_venue() -> PaperVenue:
     """Make a paper venue."""
     book = PaperBook(maker_fee=Decimal("0.0002"), taker_fee=Decimal("0.0005"), slippage_bps=Decimal(0))
     return PaperVenue(book, CLOCK, [default_instrument(symbol) for symbol in SYMBOLS])
-
-
-def remember(venue: PaperVenue, states: Sequence[ShardState]) -> None:
-    """Tell a paper venue what the books of former runs say."""
-    orders = [live for state in states for live in state.orders.values()]
-    positions = {(leg.symbol, leg.side): leg.quantity for state in states for leg in state.legs.values()}
-    venue.restore(orders, positions, prefix=f"{CLOCK.now_ms()}-")
 
 
 @asynccontextmanager
@@ -66,7 +58,6 @@ async def running_engine(
         listeners=listeners,
     )
     await engine.load()
-    remember(venue, engine.states)
     await engine.start()
     try:
         await eventually(lambda: engine.trouble is None, "the engine to be ready")

@@ -5,10 +5,11 @@ from typing import Annotated
 import typer
 
 from tradeengine import __version__
-from tradeengine.cli import prices, signals
+from tradeengine.cli import prices, schema, signals
 from tradeengine.cli.base import Commands, say
 from tradeengine.cli.doctor import doctor
 from tradeengine.cli.positions import positions
+from tradeengine.cli.project import project
 from tradeengine.cli.reconcile import reconcile
 from tradeengine.cli.replay import replay
 from tradeengine.cli.run import run
@@ -48,9 +49,11 @@ app.command()(doctor)
 app.command()(simulate)
 app.command()(simulator)
 app.command()(replay)
+app.command()(project)
 app.command()(positions)
 app.command()(reconcile)
 app.command()(sample)
+app.add_typer(schema.app)
 app.add_typer(prices.app)
 app.add_typer(signals.app)
 

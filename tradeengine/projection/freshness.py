@@ -45,6 +45,10 @@ class Freshness:
         progress.applied = sequence
         progress.complete_ms = max(progress.complete_ms, time_ms)
 
+    def forget(self, shard: int) -> None:
+        """Stop to compare a shard with the journal: somebody else applies it."""
+        self._shards.pop(shard, None)
+
     def heads(self) -> dict[int, int]:
         """Newest sequence that is known to be committed, by shard."""
         return {shard: progress.committed for shard, progress in self._shards.items()}

@@ -2,8 +2,9 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final
 
 import structlog
 
@@ -11,37 +12,41 @@ from shared.clock import Clock
 from shared.errors import ConfigError, OutcomeUnknown, RetrySafe
 from tradeengine.journal.base import Journal
 from tradeengine.journal.record import Record
-from tradeengine.projection.base import ReadModel
+from tradeengine.projection.base import DoesNotFollow, ReadModel
+from tradeengine.projection.lag import Lag, Pace
+from tradeengine.projection.pages import PageSize
 
-MAX_BUFFERED = 20_000
+MAX_BUFFERED: Final = 20_000
 """Most entries that wait in memory; what does not fit is read from the journal later."""
 
-MAX_BATCH = 2_000
-"""About how many entries are applied in one transaction."""
+MAX_BATCH: Final = 2_000
+"""About how many entries are applied in one call."""
 
-_READ_RECORDS = 50
-_FIRST_PAUSE_S = 0.05
-_LONGEST_PAUSE_S = 5.0
+_FIRST_PAUSE_S: Final = 0.05
+_LONGEST_PAUSE_S: Final = 5.0
+_TELL_S: Final = 10.0
+_FAR_BEHIND: Final = 1_000
 
 log = structlog.get_logger(__name__)
 
 
-class Lag(NamedTuple):
-    """How far a read model is behind, in records and in seconds."""
+@dataclass(slots=True)
+class _Followed:
+    """A shard that is followed: records that wait, and what is applied; ``None`` while that must be asked for."""
 
-    records: int
-    seconds: float
+    buffer: deque[Record] = field(default_factory=deque)
+    applied: int | None = None
 
 
 class Projector:
-    """Applies committed records to a read model, as they come or from the journal.
+    """Applies committed records to one read model, as they come or from the journal.
 
     Parameters
     ----------
     clock
         For the pauses between attempts; give it real time, also where the engine runs in virtual time.
     shards
-        Shards to follow.
+        Shards to follow from the start on.
     max_buffered
         Most entries that wait in memory.
     """
@@ -51,7 +56,7 @@ class Projector:
         journal: Journal,
         read_model: ReadModel,
         clock: Clock,
-        shards: Sequence[int],
+        shards: Iterable[int] = (),
         *,
         max_buffered: int = MAX_BUFFERED,
     ) -> None:
@@ -59,9 +64,12 @@ class Projector:
         self._read_model = read_model
         self._clock = clock
         self._max_buffered = max_buffered
-        self._buffers: dict[int, deque[Record]] = {shard: deque() for shard in shards}
+        self._followed = {shard: _Followed() for shard in shards}
         self._buffered = 0
-        self._applied: dict[int, int] = {}
+        self._page = PageSize()
+        self._pace = Pace(clock)
+        self._told = 0.0
+        self._is_open = False
         self._wake = asyncio.Event()
         self._moved = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -69,7 +77,7 @@ class Projector:
         """Why nothing is applied now, or ``None``."""
 
     async def start(self) -> None:
-        """Find out where journal and read model are, and begin to apply.
+        """Find out where journal and read model are, and begin to apply; the read model is open.
 
         Raises
         ------
@@ -78,17 +86,16 @@ class Projector:
         RetrySafe
             If one of the two does not answer.
         """
-        freshness = self._read_model.freshness
-        for shard in self._buffers:
-            last = await self._journal.last_sequence(shard)
-            await self._locate(shard)
-            if self._applied[shard] > last:
-                raise ConfigError(
-                    f"the read model has applied record {self._applied[shard]} of shard {shard}, the journal ends at "
-                    f"{last}: it was made from another journal; move its file away, and it is made anew"
-                )
-            freshness.found(shard, last)
-        self._task = asyncio.create_task(self._run(), name="projector")
+        self._is_open = True
+        await self._find()
+        self._begin()
+
+    def start_in_background(self) -> None:
+        """Open the read model, however long that takes, and begin to apply; :attr:`trouble` tells what it waits for.
+
+        For a copy that trading can do without: whatever is wrong with it is tried again for ever.
+        """
+        self._begin()
 
     async def stop(self) -> None:
         """Stop applying; call :meth:`catch_up` before to leave nothing behind."""
@@ -96,35 +103,64 @@ class Projector:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
+    def follow(self, shard: int) -> None:
+        """Keep a shard's rows up to date from now on: this process works on it."""
+        self._followed.setdefault(shard, _Followed())
+        self._wake.set()
+
+    def leave(self, shard: int) -> None:
+        """Leave a shard to others; a batch that is under way is finished, which does no harm."""
+        left = self._followed.pop(shard, None)
+        if left is not None:
+            self._buffered -= sum(len(record.entries) for record in left.buffer)
+            self._read_model.freshness.forget(shard)
+            self._announce()
+
     def notify(self, record: Record) -> None:
-        """Take a record that was committed just now; never blocks and never fails."""
+        """Take a record that was committed just now; never blocks and never fails.
+
+        Records of shards that are not followed are left to those who follow them.
+        """
+        followed = self._followed.get(record.shard)
+        if followed is None:
+            return
         self._read_model.freshness.committed(record)
-        buffer = self._buffers.setdefault(record.shard, deque())
         if self._buffered + len(record.entries) <= self._max_buffered:
-            buffer.append(record)
+            followed.buffer.append(record)
             self._buffered += len(record.entries)
         self._wake.set()
 
     def lag(self) -> Lag:
-        """How far the read model is behind."""
+        """How far the read model is behind, and how fast it catches up."""
         freshness = self._read_model.freshness
-        return Lag(freshness.records_behind, freshness.age_seconds)
+        behind = freshness.records_behind
+        events = self._pace.events_in(behind)
+        return Lag(behind, freshness.age_seconds, events, self._pace.events_per_second)
 
     async def catch_up(self) -> None:
-        """Return when everything that is committed by now is applied.
+        """Return when everything that is committed by now is applied, of all shards that are still followed then.
 
         Raises
         ------
         RuntimeError
             If the projector does not run, or ends before.
         """
-        heads = self._read_model.freshness.heads()
-        while not self._read_model.freshness.has_applied(heads):
+        heads: dict[int, int] | None = None
+        while True:
+            if heads is None and not self._unknown():
+                heads = self._read_model.freshness.heads()
+            if heads is not None:
+                heads = {shard: head for shard, head in heads.items() if shard in self._followed}
+                if self._read_model.freshness.has_applied(heads):
+                    return
             if self._task is None or self._task.done():
                 raise RuntimeError(
                     f"the projector has stopped: {self.trouble or 'nobody started it, or it was stopped'}"
                 )
             await self._moved.wait()
+
+    def _begin(self) -> None:
+        self._task = asyncio.create_task(self._run(), name="projector")
 
     async def _run(self) -> None:
         pause = _FIRST_PAUSE_S
@@ -132,11 +168,16 @@ class Projector:
             while True:
                 try:
                     await self._advance()
+                except DoesNotFollow as error:
+                    # Another process projects the shard too, while it changes hands.
+                    log.info("projection_overtaken", reason=str(error))
+                    pause = await self._wait(pause)
                 except (RetrySafe, OutcomeUnknown) as error:
                     self._troubled(str(error))
-                    await self._clock.sleep(pause)
-                    pause = min(2 * pause, _LONGEST_PAUSE_S)
-                    self._applied.clear()
+                    pause = await self._wait(pause)
+                except ConfigError as error:
+                    self._troubled(str(error))
+                    await self._wait(_LONGEST_PAUSE_S)
                 else:
                     pause, self.trouble = _FIRST_PAUSE_S, None
         except Exception as error:
@@ -146,36 +187,86 @@ class Projector:
         finally:
             self._announce()
 
+    async def _wait(self, pause: float) -> float:
+        """Let go of what was known, and wait; the next pause."""
+        for followed in self._followed.values():
+            followed.applied = None
+        await self._clock.sleep(pause)
+        return min(2 * pause, _LONGEST_PAUSE_S)
+
     async def _advance(self) -> None:
-        """Apply one batch, or wait for a record."""
+        """Apply one batch, or wait for a record or a shard."""
+        if not self._is_open:
+            await self._read_model.open()
+            self._is_open = True
+        await self._find()
+        if self._unknown():
+            return
         if self._read_model.freshness.records_behind == 0:
+            self.trouble = None
             self._wake.clear()
             await self._wake.wait()
+            return
         records = await self._gather()
         if not records:
             raise RetrySafe("the journal does not show records that it said to have; they are asked for again")
+        began = self._clock.monotonic()
         await self._read_model.apply(records)
+        self._pace.applied(records, began)
         for record in records:
-            self._applied[record.shard] = record.sequence
+            followed = self._followed.get(record.shard)
+            if followed is not None and followed.applied is not None:
+                followed.applied = record.sequence
         self._announce()
+        self._tell()
+
+    def _unknown(self) -> list[int]:
+        return [shard for shard, followed in self._followed.items() if followed.applied is None]
+
+    async def _find(self) -> None:
+        """Find out where the read model and the journal are, for shards of which that is not known."""
+        freshness = self._read_model.freshness
+        for shard in self._unknown():
+            # In this order: what others commit and apply in between is no contradiction.
+            applied = await self._read_model.checkpoint(shard)
+            last = await self._journal.last_sequence(shard)
+            if applied > last:
+                raise ConfigError(
+                    f"the read model has applied record {applied} of shard {shard}, the journal ends at {last}: it was "
+                    "made from another journal; move its file away or name another database, and it is made anew"
+                )
+            followed = self._followed.get(shard)
+            if followed is not None:
+                followed.applied = applied
+                freshness.applied(shard, applied, 0)
+                freshness.found(shard, last)
+                self._announce()
 
     async def _gather(self) -> list[Record]:
-        """Records to apply next, of all shards that are behind."""
+        """Records to apply next, of the shards that are behind, those first that had no turn for the longest."""
         heads = self._read_model.freshness.heads()
         records: list[Record] = []
-        for shard, head in heads.items():
-            if shard not in self._applied:
-                await self._locate(shard)
-            if self._applied[shard] < head:
-                records += self._take(shard) or await self._journal.read(
-                    shard, after=self._applied[shard], limit=_READ_RECORDS
-                )
+        size = 0
+        for shard, followed in list(self._followed.items()):
+            if size >= MAX_BATCH:
+                break
+            if followed.applied is not None and followed.applied < heads.get(shard, 0):
+                found = self._take(followed) or await self._read(shard, followed.applied)
+                records += found
+                size += sum(len(record.entries) for record in found)
+                if shard in self._followed:
+                    self._followed[shard] = self._followed.pop(shard)
         return records
 
-    def _take(self, shard: int) -> list[Record]:
+    async def _read(self, shard: int, after: int) -> list[Record]:
+        records = await self._journal.read(shard, after=after, limit=self._page.limit)
+        self._page.saw(records)
+        return records
+
+    def _take(self, followed: _Followed) -> list[Record]:
         """Records from memory that follow what is applied; none if the next one is not there."""
-        buffer, records, size = self._buffers[shard], [], 0
-        expected = self._applied[shard] + 1
+        buffer, records, size = followed.buffer, [], 0
+        expected = 1 + (followed.applied or 0)
         while buffer and buffer[0].sequence <= expected and size < MAX_BATCH:
             record = buffer.popleft()
             self._buffered -= len(record.entries)
@@ -185,8 +276,14 @@ class Projector:
                 expected += 1
         return records
 
-    async def _locate(self, shard: int) -> None:
-        self._applied[shard] = await self._read_model.checkpoint(shard)
+    def _tell(self) -> None:
+        """Log the progress of a long way now and then."""
+        lag = self.lag()
+        now = self._clock.monotonic()
+        if lag.records >= _FAR_BEHIND and now - self._told >= _TELL_S:
+            self._told = now
+            speed, left = round(lag.events_per_second), round(lag.remaining_seconds or 0)
+            log.info("projection_catches_up", events=lag.events, events_per_second=speed, remaining_seconds=left)
 
     def _announce(self) -> None:
         self._moved.set()

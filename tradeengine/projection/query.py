@@ -19,8 +19,8 @@ _EPOCH = date(1970, 1, 1)
 _DECIMAL = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,40})?")
 _RANGES = {"_from": ">=", "_to": "<"}
 
-Position = tuple[str | int, int]
-"""Where a page ended: the sort column's order value and the row's number."""
+Position = tuple[str | int, str | int]
+"""Where a page ended: the sort column's order value and what the store numbers its rows by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +172,7 @@ _FORMS = {
 def _position(cursor: str, table: str, sort: str) -> Position:
     try:
         raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
-        of_table, of_sort, value, row = msgspec.json.decode(raw, type=tuple[str, str, str | int, int])
+        of_table, of_sort, value, row = msgspec.json.decode(raw, type=tuple[str, str, str | int, str | int])
     except (binascii.Error, msgspec.DecodeError, UnicodeError, ValueError):
         raise BadCursor(f"cursor {cursor[:60]!r} is none: take next_cursor of the page before as it is") from None
     if (of_table, of_sort) != (table, sort):

@@ -17,7 +17,7 @@ from tradeengine.projection.sqlite_reader import prepare_reader, read_page
 from tradeengine.projection.sqlite_writer import Checkpoints, apply_records, read_checkpoints
 from tradeengine.projection.tables import TABLES, Table
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 
 
 class SqliteReadModel:

@@ -8,6 +8,7 @@ from typing import Any
 
 from shared.sqlite import transaction
 from tradeengine.journal.record import Record
+from tradeengine.projection.base import DoesNotFollow
 from tradeengine.projection.batch import Batch
 from tradeengine.projection.changes import CloseContributions, Key
 from tradeengine.projection.contributions import Contribution, closed_contributions
@@ -30,7 +31,7 @@ def apply_records(records: Sequence[Record], venue: str, connection: sqlite3.Con
 
     Raises
     ------
-    ValueError
+    DoesNotFollow
         If a record does not follow its shard's checkpoint.
     """
     with transaction(connection):
@@ -41,7 +42,7 @@ def apply_records(records: Sequence[Record], venue: str, connection: sqlite3.Con
             if record.sequence <= applied:
                 continue
             if record.sequence != applied + 1:
-                raise ValueError(
+                raise DoesNotFollow(
                     f"record {record.sequence} of shard {record.shard} does not follow the checkpoint {applied}: "
                     "read the journal after the checkpoint"
                 )

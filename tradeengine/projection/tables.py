@@ -21,7 +21,8 @@ Notes on columns whose names do not say it all:
 - ``orders.order_id`` is the client order id; ``venue_order_id`` the exchange's own. ``replaces_order_id`` names the
   stop or target that leaves once this one rests; ``close_reason`` is what a closing order's fills are booked as;
   ``refusal`` is what kind of refusal the venue's ``reason`` was taken for.
-- ``daily_pnl.trades`` counts fills, but not what was reconciled.
+- ``daily_pnl`` has a row for each symbol, so that each row belongs to one shard, as all rows do: whoever works on the
+  shard writes it alone. ``trades`` counts fills, but not what was reconciled.
 - ``fills.reconciled`` marks what no trade stands behind: the exchange held otherwise than the books.
 - ``funding_payments.exchange_id`` is the exchange's own number, if it is known.
 - ``differences.status`` is ``repaired`` where the books were made equal at once, ``open`` while a difference lasts, and
@@ -192,9 +193,9 @@ FUNDING_PAYMENTS = Table(
 )
 DAILY_PNL = Table(
     "daily_pnl",
-    key=("day", "strategy_id"),
+    key=("day", "strategy_id", "symbol"),
     columns=_columns(
-        "day:date strategy_id realized_pnl:decimal fees:decimal funding:decimal net_pnl:decimal trades:integer"
+        "day:date strategy_id symbol realized_pnl:decimal fees:decimal funding:decimal net_pnl:decimal trades:integer"
     ),
 )
 DIFFERENCES = Table(

@@ -8,7 +8,17 @@ from tradeengine.domain import events as ev
 from tradeengine.domain.money import MONEY
 from tradeengine.journal.record import Record
 from tradeengine.projection.changes import Change
-from tradeengine.projection.rows import alerts, decisions, differences, fills, funding, halts, orders, positions
+from tradeengine.projection.rows import (
+    alerts,
+    decisions,
+    differences,
+    exchange_positions,
+    fills,
+    funding,
+    halts,
+    orders,
+    positions,
+)
 from tradeengine.projection.rows.source import Source
 
 
@@ -44,6 +54,7 @@ _ROWS: dict[type, Callable[[Source, Any], list[Change]]] = {
     ev.AlertRaised: alerts.raised,
     ev.DifferenceFound: differences.found,
     ev.DifferenceEnded: differences.ended,
+    ev.LegRevalued: exchange_positions.revalued,
     ev.SymbolHalted: halts.changed,
 }
 """Events without an entry here show in no table."""

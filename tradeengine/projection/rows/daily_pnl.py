@@ -1,4 +1,4 @@
-"""Rows of ``daily_pnl``: what each strategy booked on each UTC day."""
+"""Rows of ``daily_pnl``: what each strategy booked in each symbol on each UTC day."""
 
 from decimal import Decimal
 
@@ -10,7 +10,9 @@ from tradeengine.projection.tables import DAILY_PNL
 _NOTHING = {"realized_pnl": ZERO, "fees": ZERO, "funding": ZERO, "net_pnl": ZERO, "trades": 0}
 
 
-def added(time_ms: int, strategy_id: str, realized: Decimal, fees: Decimal, funding: Decimal, trades: int) -> Change:
+def added(
+    time_ms: int, strategy_id: str, symbol: str, realized: Decimal, fees: Decimal, funding: Decimal, trades: int
+) -> Change:
     """Something was booked, in quote currency."""
     amounts: dict[str, Decimal | int] = {
         "realized_pnl": realized,
@@ -19,4 +21,5 @@ def added(time_ms: int, strategy_id: str, realized: Decimal, fees: Decimal, fund
         "net_pnl": realized - fees + funding,
         "trades": trades,
     }
-    return Amend(table=DAILY_PNL.name, key=(time_ms // DAY_MS, strategy_id), amounts=amounts, missing=_NOTHING)
+    key = (time_ms // DAY_MS, strategy_id, symbol)
+    return Amend(table=DAILY_PNL.name, key=key, amounts=amounts, missing=_NOTHING)

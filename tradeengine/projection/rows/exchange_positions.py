@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 from tradeengine.domain.books import Books
-from tradeengine.domain.events import OrderFilled
+from tradeengine.domain.events import LegRevalued, OrderFilled
 from tradeengine.domain.position import leg_key
 from tradeengine.projection.changes import Amend, Change, Patch, Put
 from tradeengine.projection.figures import other_fees
@@ -55,6 +55,17 @@ def _contributors(event: OrderFilled, key: tuple[str]) -> list[Change]:
 def funded(key: str, books: Books, time_ms: int) -> Change:
     """A funding payment."""
     return Patch(EXCHANGE_POSITIONS.name, (key,), {"last_update_time": time_ms, **_totals(books)})
+
+
+def revalued(source: Source, event: LegRevalued) -> list[Change]:
+    """The exchange's average price was taken over."""
+    key = (leg_key(event.symbol, event.position_side),)
+    values = {
+        "weighted_avg_price": event.after.entry_price,
+        "last_update_time": event.time_ms,
+        **_totals(event.after),
+    }
+    return [Patch(EXCHANGE_POSITIONS.name, key, values)]
 
 
 def _totals(books: Books) -> dict[str, Any]:

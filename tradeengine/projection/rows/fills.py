@@ -19,7 +19,9 @@ def filled(source: Source, event: OrderFilled) -> list[Change]:
         changes += _contribution(source, event, share)
         trades = 0 if event.reconciled else 1
         fee = event.quote_fee(share.fee)
-        changes.append(daily_pnl.added(event.time_ms, share.strategy_id, share.realized, fee, ZERO, trades))
+        changes.append(
+            daily_pnl.added(event.time_ms, share.strategy_id, event.symbol, share.realized, fee, ZERO, trades)
+        )
     return [*changes, *orders.spent(event)]
 
 

@@ -52,5 +52,5 @@ def _payment(
     payment_id = uuid_of(position_id or leg, str(source.sequence), str(source.place))
     return [
         Put(FUNDING_PAYMENTS.name, (payment_id,), values),
-        daily_pnl.added(event.paid_ms, strategy_id, ZERO, ZERO, amount, 0),
+        daily_pnl.added(event.paid_ms, strategy_id, event.symbol, ZERO, ZERO, amount, 0),
     ]

@@ -1,0 +1,103 @@
+"""Bulk: many documents of one collection changed in one command, and each one's fate told."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from pymongo import UpdateOne
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.errors import BulkWriteError, OperationFailure
+
+from shared.errors import OutcomeUnknown, Rejected
+from shared.mongodb import DUPLICATE_KEY, Document, error_for, mapped_errors
+
+
+class Update(NamedTuple):
+    """A document's change.
+
+    Parameters
+    ----------
+    older
+        Filter that the document meets only as long as nothing newer is written.
+    change
+        Operators such as ``$set``, with absolute values.
+    upsert
+        Whether the document is made if there is none.
+    """
+
+    id: str
+    older: Document
+    change: Document
+    upsert: bool = False
+
+
+class Refused(NamedTuple):
+    """A change that the server will never take, and why."""
+
+    update: Update
+    reason: str
+
+
+async def write(collection: AsyncCollection[Document], updates: Sequence[Update]) -> list[Refused]:
+    """Change documents that are older than their updates; those that are newer stay as they are.
+
+    Raises
+    ------
+    RetrySafe, OutcomeUnknown, ConfigError
+        If not all of it was done; it may be done again.
+    """
+    refused, taken = await _attempt(collection, updates)
+    if taken:
+        # The key belongs to a newer document, or to an older one that came in between: a second attempt changes that.
+        again, still = await _attempt(collection, taken)
+        refused += again + await _kept_out(collection, still)
+    return refused
+
+
+async def _attempt(
+    collection: AsyncCollection[Document], updates: Sequence[Update]
+) -> tuple[list[Refused], list[Update]]:
+    """What was refused, and what found its key taken."""
+    operations = [UpdateOne(update.older, update.change, upsert=update.upsert) for update in updates]
+    try:
+        with mapped_errors(writing=True):
+            try:
+                await collection.bulk_write(operations, ordered=False)
+            except BulkWriteError as error:
+                return _sorted_out(error.details, updates)
+    except Rejected as error:
+        # The driver or the server refuses the command as a whole: halves find the document that it is about.
+        if len(updates) == 1:
+            return [Refused(updates[0], str(error))], []
+        half = len(updates) // 2
+        first = await _attempt(collection, updates[:half])
+        second = await _attempt(collection, updates[half:])
+        return first[0] + second[0], first[1] + second[1]
+    return [], []
+
+
+async def _kept_out(collection: AsyncCollection[Document], taken: Sequence[Update]) -> list[Refused]:
+    """Updates whose own key is free: a unique index of somebody else's keeps them out."""
+    if not taken:
+        return []
+    with mapped_errors(writing=False):
+        held = await collection.find({"_id": {"$in": [update.id for update in taken]}}, {"_id": 1}).to_list()
+    there = {document["_id"] for document in held}
+    reason = f"a unique index of {collection.name} that is not the engine's keeps the document out: drop that index"
+    return [Refused(update, reason) for update in taken if update.id not in there]
+
+
+def _sorted_out(details: Mapping[str, Any], updates: Sequence[Update]) -> tuple[list[Refused], list[Update]]:
+    refused, taken = [], []
+    for failure in details["writeErrors"]:
+        update = updates[failure["index"]]
+        if failure["code"] == DUPLICATE_KEY:
+            taken.append(update)
+            continue
+        meaning = error_for(OperationFailure(failure["errmsg"], failure["code"]), writing=True)
+        if not isinstance(meaning, Rejected):
+            raise meaning or OutcomeUnknown(f"MongoDB failed: {failure['errmsg']}; see the server's log")
+        refused.append(Refused(update, str(meaning)))
+    concerns = details.get("writeConcernErrors")
+    if concerns:
+        raise OutcomeUnknown(f"MongoDB has not confirmed a write: {concerns[0].get('errmsg')}; check its members")
+    return refused, taken
