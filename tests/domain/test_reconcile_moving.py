@@ -237,6 +237,19 @@ def test_an_orphan_whose_cancel_fails_is_cancelled_again_and_told_once() -> None
     assert [type(event) for event in world.give(exchange.observed())] == [ev.DifferenceEnded]
 
 
+def test_an_orphan_that_may_be_all_that_protects_a_leg_stays_until_its_stop_rests() -> None:
+    """I99: a stop left, its record was lost with the process, and another is planned."""
+    world = World(stop_loss_pct="0.1")
+    world.trade("buy", "A", "100", "1")
+    exchange = Exchange(world, Decimal(1))
+    exchange.orders.clear()
+    exchange.orders["te-test-0-zzzs"] = stop_named("te-test-0-zzzs")
+    assert exchange.look() == [], "the books' own stop is planned and may not have arrived"
+    settle(world)
+    exchange.orders[world.resting(STOP).client_order_id] = stop_named(world.resting(STOP).client_order_id)
+    assert "orphan_order:cancelled" in found_in(exchange.look())
+
+
 def test_orders_of_another_journal_are_somebody_elses() -> None:
     world = make_books("one")
     exchange = Exchange(world, Decimal(2))

@@ -2,7 +2,7 @@
 
 from collections.abc import Container, Iterator
 
-from contracts.enums import DifferenceAction, DifferenceKind, OrderKind, Severity
+from contracts.enums import DifferenceAction, DifferenceKind, OrderKind, OrderPurpose, OrderStatus, Severity
 from tradeengine.domain import events as ev
 from tradeengine.domain.findings import Finding, View
 from tradeengine.domain.ids import is_own
@@ -34,7 +34,7 @@ def resting(view: View, emptied: Container[str]) -> Iterator[Finding]:
         if not (live.order.purpose.protective and live.order.strategy_id in emptied):
             yield _otherwise(view, live, held)
     for held in view.observed.orders:
-        if held.position_side is view.side and _is_orphan(view, held):
+        if held.position_side is view.side and _is_orphan(view, held) and not _stands_in(view, held):
             yield _orphan(view, held)
 
 
@@ -106,6 +106,18 @@ def _is_orphan(view: View, held: VenueOrder) -> bool:
         return live.status.terminal and not view.unsettled(live)
     ended = view.state.ended.get(name)
     return ended is None or ended.changed_ms < view.observed.asked_ms
+
+
+def _stands_in(view: View, held: VenueOrder) -> bool:
+    """Whether an order may be all that protects the leg: a stop of its own is under way and does not rest yet.
+
+    A stop may have left before its record was committed; then whoever loads the shard after a crash plans another.
+    """
+    closing = held.kind.conditional and held.side is view.side.closing
+    return closing and any(
+        live.order.purpose is OrderPurpose.STOP_LOSS and live.status is OrderStatus.PLANNED and not live.cancelling
+        for live in view.orders
+    )
 
 
 def _is_overdue(view: View, live: LiveOrder) -> bool:
