@@ -54,6 +54,24 @@ class Valuation(NamedTuple):
     unrealized_pnl: Decimal
 
 
+class Counted(NamedTuple):
+    """What has been counted about ownership since the start of the process.
+
+    Parameters
+    ----------
+    renewals
+        Of single leases.
+    takeovers
+        Shards that the process began to work on.
+    refusals
+        Orders and cancels that a fence kept here, by reason.
+    """
+
+    renewals: int
+    takeovers: int
+    refusals: Mapping[str, int]
+
+
 class ClosedPosition(NamedTuple):
     """A strategy position that ended.
 
@@ -106,6 +124,7 @@ class Metrics:
         self._naked = self._gauge("naked_positions", "Strategy positions that want a stop and have none live.")
         self._observed = self._gauge("reconciliation_age_seconds", "Age of the last complete look at the exchange.")
         self._journal_waiting = self._gauge("journal_waiting_records", "Records that the store has not confirmed yet.")
+        self._make_lease_metrics()
         self._oldest = self._gauge("oldest_position_seconds", "Age of the strategy position that is open longest.")
         self._http = self._histogram(
             "http_request_seconds", "HTTP requests.", _LATENCY_S, ("route", "method", "status")
@@ -140,6 +159,13 @@ class Metrics:
         self._exit = self._histogram("position_exit_price_usd", "Average exit price.", _PRICE, leg)
         self._value = self._gauge("open_positions_value_usd", "Notional of open positions.", leg[:2])
         self._unrealized = self._gauge("unrealized_pnl_usd", "Unrealised P&L of open positions.", leg[:2])
+
+    def _make_lease_metrics(self) -> None:
+        self._leases_held = self._gauge("leases_held", "Shards that this process holds.")
+        self._renewals = self._counter("lease_renewals", "Renewals of single leases.")
+        self._takeovers = self._counter("shard_takeovers", "Shards that this process began to work on.")
+        self._kept_here = self._counter("fence_refusals", "Orders and cancels that a fence kept here.", ("reason",))
+        self._counted: Counted = Counted(0, 0, {})
 
     def policies_set(self, policies: Mapping[str, str]) -> None:
         """These policies are in force; a label for each."""
@@ -228,6 +254,15 @@ class Metrics:
         """How old the last complete look at the exchange is, and how many positions it showed without their stop."""
         self._observed.set(age_s)
         self._naked.set(naked)
+
+    def ownership_observed(self, held: int, counted: "Counted") -> None:
+        """How many shards are held now, and what has been counted about ownership since the start."""
+        former, self._counted = self._counted, counted
+        self._leases_held.set(held)
+        self._renewals.inc(counted.renewals - former.renewals)
+        self._takeovers.inc(counted.takeovers - former.takeovers)
+        for reason, times in counted.refusals.items():
+            self._kept_here.labels(reason).inc(times - former.refusals.get(reason, 0))
 
     def oldest_position(self, age_s: float) -> None:
         """How long the oldest strategy position has been open; 0 without any."""

@@ -5,9 +5,17 @@ from tests.mutants.mutant import Mutant
 _GATEWAY = "tests/runtime/test_gateway.py::"
 _ENGINE = "tests/runtime/test_engine.py::"
 _PROMISES = "tests/runtime/test_promises.py::"
+_HANDOVER = "tests/runtime/test_handover.py::"
+_FENCING = "tests/runtime/test_fencing.py::"
+_HANGING = "tests/runtime/test_hanging_store.py::"
+_COMMITTER = "tests/runtime/test_committer.py::"
+_TORN = "tests/runtime/test_committer_torn.py::"
+_MONGODB = "tests/journal/test_mongodb.py::"
 _INTAKE = "tests/runtime/intake/test_intake.py::"
 _VENUE = "tests/venue/binance/"
 _DOMAIN = "tests/domain/"
+_LEASES = "tests/shared/leases/"
+_MYSQL = "tests/projection/"
 
 MUTANTS = (
     # ------------------------------------------------------------ signals
@@ -40,7 +48,7 @@ MUTANTS = (
     Mutant(
         "stale-close",
         "a close is never refused for its age",
-        "tradeengine/runtime/gateway.py",
+        "tradeengine/runtime/courier.py",
         "elif order.purpose is OrderPurpose.OPEN and age > most:",
         "elif age > most:",
         (f"{_GATEWAY}test_a_close_is_never_too_old_to_be_sent",),
@@ -60,6 +68,47 @@ MUTANTS = (
         "wanted = min(own.closable, signal.quantity or own.closable)",
         "wanted = signal.quantity or leg.quantity",
         (f"{_DOMAIN}test_signals.py::test_a_close_takes_only_the_senders_share",),
+    ),
+    # ------------------------------------------------------------ leases
+    Mutant(
+        "no-waiting",
+        "a shard is taken only when its document was seen unchanged for the whole lease time",
+        "shared/leases/keeper.py",
+        "return self._leases.unchanged_s(shard, self._clock.monotonic()) >= lease.ttl_ms / 1000 * (1 + DRIFT)",
+        "return True",
+        (f"{_LEASES}test_keeper_model.py::test_at_no_instant_do_two_processes_count_on_one_shard",),
+    ),
+    Mutant(
+        "answered-not-sent",
+        "a lease counts from before its renewal was sent",
+        "shared/leases/keeper.py",
+        "self._held[shard] = Held(epoch, sent + self.ttl_s)",
+        "self._held[shard] = Held(epoch, self._clock.monotonic() + self.ttl_s)",
+        (f"{_LEASES}test_keeper.py::test_its_time_counts_from_before_the_renewal_was_sent",),
+    ),
+    Mutant(
+        "own-patience",
+        "a taker waits for the time that the owner counts with, and a little more for clocks that differ",
+        "shared/leases/keeper.py",
+        ">= lease.ttl_ms / 1000 * (1 + DRIFT)",
+        ">= self.ttl_s",
+        (f"{_LEASES}test_keeper.py::test_a_shard_waits_for_the_time_that_its_owner_counts_with",),
+    ),
+    Mutant(
+        "equal-clocks",
+        "clocks of two machines may run unequally fast",
+        "shared/leases/keeper.py",
+        ">= lease.ttl_ms / 1000 * (1 + DRIFT)",
+        ">= lease.ttl_ms / 1000",
+        (f"{_LEASES}test_keeper.py::test_clocks_that_run_unequally_are_allowed_for",),
+    ),
+    Mutant(
+        "back-from-the-dead",
+        "a lease that has run out is never continued",
+        "shared/leases/keeper.py",
+        "            elif held.until <= self._clock.monotonic():\n",
+        "            elif held.until < 0:\n",
+        (f"{_LEASES}test_keeper.py::test_a_renewal_that_is_confirmed_too_late_continues_nothing",),
     ),
     # ------------------------------------------------------------ risk
     Mutant(
@@ -90,7 +139,7 @@ MUTANTS = (
         "blind-opening",
         "nothing is decided before the exchange was looked at",
         "tradeengine/runtime/engine.py",
-        "        if not self.reconciler.has_looked:\n",
+        "        if self._unseen(shard) and host.working:\n",
         "        if self.reconciler is None:\n",
         (f"{_PROMISES}test_nothing_is_decided_before_the_exchange_was_looked_at",),
     ),
@@ -98,18 +147,48 @@ MUTANTS = (
     Mutant(
         "send-first",
         "an order leaves after its record is committed, not before",
+        "tradeengine/runtime/pipeline.py",
+        "while self._records and self._records[0].committed.done():\n            self._records[0].committed.result()\n",
+        "while self._records:\n",
+        (f"{_HANGING}test_nothing_but_a_stop_leaves_before_its_record_is_committed",),
+    ),
+    Mutant(
+        "hanging-store",
+        "while a commit hangs, a fill is decided and its stop leaves",
         "tradeengine/runtime/shard.py",
-        "            await self._committer.commit(record)\n"
-        "            self.sequence += 1\n"
-        "            self._uncommitted = []\n"
-        "            for listener in self._listeners:\n"
-        "                listener(record)\n",
-        "            for listener in self._listeners:\n"
-        "                listener(record)\n"
-        "            await self._committer.commit(record)\n"
-        "            self.sequence += 1\n"
-        "            self._uncommitted = []\n",
-        (f"{_PROMISES}test_no_order_leaves_before_its_record_is_committed",),
+        "if self._pipeline.has_room:",
+        "if not self._pipeline:",
+        (
+            f"{_HANGING}test_i28_a_fill_behind_a_commit_that_hangs_is_decided_and_its_stop_leaves",
+            f"{_HANGING}test_reports_are_decided_and_signals_wait_while_a_commit_hangs",
+        ),
+    ),
+    Mutant(
+        "stop-sent-twice",
+        "a stop that left before its commit is not sent again when its record is committed",
+        "tradeengine/runtime/gateway.py",
+        "if task is Task.PLACE and order.client_order_id in self._ahead:",
+        "if task is Task.PLACE and order.client_order_id is None:",
+        (f"{_GATEWAY}test_a_stop_that_left_before_its_commit_is_not_sent_again_while_its_answer_is_owed",),
+    ),
+    Mutant(
+        "all-leave-early",
+        "nothing but stops leaves before its record is committed",
+        "tradeengine/runtime/gateway.py",
+        "and event.order.purpose is OrderPurpose.STOP_LOSS\n",
+        "and event.order.purpose is not None\n",
+        (
+            f"{_GATEWAY}test_of_a_record_that_waits_for_its_commit_only_the_stops_leave",
+            f"{_HANGING}test_nothing_but_a_stop_leaves_before_its_record_is_committed",
+        ),
+    ),
+    Mutant(
+        "built-on-sand",
+        "what was decided on a record that was not committed is not committed either",
+        "tradeengine/runtime/committer.py",
+        "for _, done in [*batch, *behind]:",
+        "self._waiting += behind\n        for _, done in batch:",
+        (f"{_COMMITTER}test_what_was_decided_on_a_record_that_failed_does_not_get_in",),
     ),
     Mutant(
         "no-fence",
@@ -120,19 +199,62 @@ MUTANTS = (
         ("tests/journal/test_contract.py::test_a_position_that_is_taken_or_leaves_a_hole_is_fenced",),
     ),
     Mutant(
+        "taken-is-ours",
+        "what lies at a position that is taken is compared before it counts as committed",
+        "tradeengine/runtime/committer.py",
+        "if found.get(record.sequence) == encode(record):",
+        "if record.sequence in found:",
+        (
+            f"{_TORN}test_of_a_torn_append_one_fenced_shard_is_fenced_alone_and_with_all_its_records",
+            f"{_TORN}test_a_record_of_another_lease_at_the_position_is_anothers",
+        ),
+    ),
+    Mutant(
+        "unordered-append",
+        "nothing is written behind a record that MongoDB refused",
+        "tradeengine/journal/mongodb.py",
+        "insert_many(documents, ordered=True)",
+        "insert_many(documents, ordered=False)",
+        (f"{_MONGODB}test_what_is_written_of_an_append_that_is_fenced_is_a_prefix",),
+    ),
+    Mutant(
+        "write-repeated-out-of-sight",
+        "the driver repeats no write, and each one is confirmed by a majority on disk",
+        "shared/mongodb.py",
+        '"retryWrites": False,',
+        '"retryWrites": True,',
+        ("tests/shared/test_mongodb.py::test_every_operation_is_confirmed_by_a_majority_and_repeated_by_nobody",),
+    ),
+    Mutant(
+        "torn-snapshot",
+        "a snapshot is loaded whole or not at all",
+        "tradeengine/journal/mongodb_snapshots.py",
+        "if hashlib.sha256(data).hexdigest() == digest:",
+        "if digest:",
+        (f"{_MONGODB}test_a_snapshot_that_was_torn_is_never_loaded",),
+    ),
+    Mutant(
+        "endless-record",
+        "no record grows beyond what every store takes",
+        "tradeengine/runtime/shard.py",
+        "if self._bytes + size > MAX_RECORD_BYTES:",
+        "if size > MAX_RECORD_BYTES:",
+        ("tests/runtime/test_record_bounds.py::test_signals_that_are_too_much_for_one_record_go_into_several",),
+    ),
+    Mutant(
         "fenced-goes-on",
         "a fenced shard is dropped and decides nothing any more",
         "tradeengine/runtime/host.py",
-        "                self.fenced, self.failure = True, str(error)\n",
-        "                self.fenced, self.failure = False, None\n",
-        (f"{_ENGINE}test_another_writer_fences_the_shard_and_leaves_the_others_alone",),
+        "self.fenced, self.failure, self._running = True, str(error), None",
+        "self.fenced = True",
+        ("tests/runtime/test_host.py::test_a_fenced_shard_keeps_nothing",),
     ),
     Mutant(
         "reload-too-soon",
         "a failed shard waits for its last record before it is read again",
         "tradeengine/runtime/host.py",
-        "            await self._committer.settle(self.number)\n",
-        "",
+        "            await self._place.committer.settle(self.number)\n",
+        "            pass\n",
         (
             "tests/runtime/test_host.py::"
             "test_a_gateway_that_fails_while_the_journal_is_down_does_not_fence_its_own_shard",
@@ -141,24 +263,113 @@ MUTANTS = (
     Mutant(
         "other-venue",
         "a journal of another venue is refused",
-        "tradeengine/runtime/engine.py",
-        "if written and host.state.venue != self._venue.name:",
-        "if written and host.state.venue is None:",
+        "tradeengine/runtime/host.py",
+        "if state.shards and state.venue != venue.name:",
+        "if state.shards and state.venue is None:",
         (f"{_PROMISES}test_a_journal_of_another_venue_is_refused",),
+    ),
+    # ------------------------------------------------------------ ownership
+    Mutant(
+        "no-claim",
+        "who takes a shard over claims the next position of its journal before anything else",
+        "tradeengine/runtime/host.py",
+        "            if state.epoch == self.epoch:\n                break\n",
+        "            if state.epoch <= self.epoch:\n                break\n",
+        (f"{_HANDOVER}test_what_a_former_owner_appends_late_is_refused_and_none_of_its_orders_leave",),
+    ),
+    Mutant(
+        "claim-once",
+        "a record that lands before the claim is read before the shard works",
+        "tradeengine/runtime/host.py",
+        '                continue\n            log.info("shard_taken"',
+        '            log.info("shard_taken"',
+        (f"{_HANDOVER}test_a_record_that_lands_between_the_reading_and_the_claim_is_read_too",),
+    ),
+    Mutant(
+        "stale-books",
+        "what was told while another process had the books is told again to who takes them over",
+        "tradeengine/venue/binance/session.py",
+        "            self.feed.events.trades.forget(symbol)\n",
+        "            pass\n",
+        (f"{_HANDOVER}test_what_happened_while_nobody_worked_on_a_shard_is_booked_by_who_takes_it",),
+    ),
+    Mutant(
+        "stale-funding",
+        "funding that was told while another process had the books is told again to who takes them over",
+        "tradeengine/venue/binance/session.py",
+        "        self.funding.forget(symbols)\n",
+        "",
+        (f"{_HANDOVER}test_what_happened_while_nobody_worked_on_a_shard_is_booked_by_who_takes_it",),
+    ),
+    Mutant(
+        "early-give-back",
+        "a shard is handed over only when what is under way has come to rest",
+        "tradeengine/runtime/tenancy.py",
+        "        if left := await self.rest([host]):\n",
+        "        if left := []:\n",
+        (f"{_HANDOVER}test_a_shard_is_handed_over_only_when_its_orders_are_known",),
+    ),
+    Mutant(
+        "no-window",
+        "an order leaves only if the lease outlasts the time for which the exchange may take it",
+        "tradeengine/runtime/fencing.py",
+        "        if held.until < now + needed + MARGIN_S:\n",
+        "        if held.until < now:\n",
+        (f"{_FENCING}test_what_the_exchange_could_take_after_the_lease_waits_for_the_renewal",),
+    ),
+    Mutant(
+        "any-lease",
+        "an order leaves only under the lease that its shard was loaded under",
+        "tradeengine/runtime/fencing.py",
+        "held.epoch != self._epoch or ",
+        "",
+        (f"{_FENCING}test_another_lease_of_the_same_shard_counts_for_nothing",),
+    ),
+    Mutant(
+        "no-fence-at-the-wire",
+        "the lease is looked at again once the request is signed",
+        "tradeengine/venue/binance/session.py",
+        "            self._fence(self.rest.time.taken_until(timestamp_ms, recv_window_ms))\n",
+        "            pass\n",
+        (f"{_FENCING}test_a_lease_that_ends_between_the_door_and_the_wire_keeps_the_order_here",),
+    ),
+    Mutant(
+        "unknown-time",
+        "nothing leaves while it is not known how long the exchange may take it",
+        "tradeengine/venue/binance/session.py",
+        "        if (trouble := self.rest.time.trouble) is not None:\n            raise RetrySafe(trouble)\n",
+        "",
+        (f"{_FENCING}test_nothing_leaves_while_the_exchanges_time_is_not_known_well_enough",),
+    ),
+    Mutant(
+        "certain-time",
+        "the error of the exchange's time grows with its age",
+        "tradeengine/venue/binance/exchange_time.py",
+        "self.error_ms + (now - self.at) * 1000 * DRIFT",
+        "self.error_ms",
+        (f"{_VENUE}test_exchange_time.py",),
+    ),
+    Mutant(
+        "wall-clock",
+        "requests are signed with a time that nobody can set",
+        "tradeengine/venue/binance/rest.py",
+        "        self._client.offset_ms = self.time.offset_ms\n        try:\n",
+        "        self._client.offset_ms = self._budget.offset_ms\n        try:\n",
+        (f"{_VENUE}test_exchange_time.py::test_a_wall_clock_that_is_set_changes_no_signature",),
     ),
     # ------------------------------------------------------------ gateway
     Mutant(
         "resend",
         "an order whose outcome is unknown is asked for, never sent again",
-        "tradeengine/runtime/gateway.py",
-        "await self._persist(self._place, order, RetrySafe)\n            self._watch(order)",
-        "await self._persist(self._place, order, RetrySafe, OutcomeUnknown)\n            self._watch(order)",
+        "tradeengine/runtime/courier.py",
+        "await self._persist(self._place, order, RetrySafe)",
+        "await self._persist(self._place, order, RetrySafe, OutcomeUnknown)",
         (f"{_GATEWAY}test_an_order_whose_answer_was_lost_is_found_and_never_sent_twice",),
     ),
     Mutant(
         "asked-once",
         "an order that is not found counts as never sent only when the exchange has had time to show it",
-        "tradeengine/runtime/gateway.py",
+        "tradeengine/runtime/lost.py",
         "            left = deadline - self._clock.monotonic()\n",
         "            left = 0.0\n",
         (f"{_GATEWAY}test_an_order_that_is_not_found_for_long_enough_never_arrived",),
@@ -174,9 +385,9 @@ MUTANTS = (
     Mutant(
         "forgotten-orders",
         "after a restart the venue is asked about every order that was live",
-        "tradeengine/runtime/gateway.py",
-        "[self._resume(order, rounds) for order in orders]",
-        "[self._resume(order, rounds) for order in tuple(orders)[:0]]",
+        "tradeengine/runtime/resuming.py",
+        "[self._resume(order) for order in orders]",
+        "[self._resume(order) for order in tuple(orders)[:0]]",
         (
             f"{_GATEWAY}test_after_a_restart_orders_that_never_left_are_sent_once_after_one_wait_for_all",
             f"{_GATEWAY}test_after_a_restart_a_cancel_under_way_is_repeated",
@@ -185,9 +396,9 @@ MUTANTS = (
     Mutant(
         "paper-forgets",
         "after a restart the paper exchange is given back what rested there",
-        "tradeengine/runtime/service.py",
-        "            remember(self.paper, self.engine.states, self.clock)\n",
-        "            remember(self.paper, [], self.clock)\n",
+        "tradeengine/runtime/host.py",
+        "            self._place.venue.take_over(running.shard.state)\n",
+        "            pass\n",
         (f"{_PROMISES}test_after_a_restart_the_stop_that_rested_on_paper_rests_again",),
     ),
     Mutant(
@@ -334,6 +545,74 @@ MUTANTS = (
         "    if view.exchange >= ZERO or view.exchange:\n        return None\n",
         (
             f"{_DOMAIN}test_reconcile_legs.py::test_a_contradiction_that_changes_is_told_again_and_one_that_goes_is_over",
+        ),
+    ),
+    Mutant(
+        "other-average",
+        "a leg whose fills were told in another order takes over the exchange's average price",
+        "tradeengine/domain/reconcile.py",
+        "        revaluation = entry_price(view)\n",
+        "        revaluation = None\n",
+        (f"{_DOMAIN}test_reconcile_entry.py::test_a_leg_takes_over_the_exchanges_average",),
+    ),
+    Mutant(
+        "rounding-judged",
+        "an average that the exchange has cut is no other average",
+        "tradeengine/domain/reconcile_entry.py",
+        "return max(stated * ROUNDING, _CUTS * Decimal(1).scaleb(-places))",
+        "return ZERO",
+        (f"{_DOMAIN}test_reconcile_entry.py::test_rounding_is_no_difference",),
+    ),
+    Mutant(
+        "listed-no-more",
+        "a symbol that the exchange lists no more keeps no other from being looked at",
+        "tradeengine/venue/binance/venue.py",
+        "for symbol, known in last_trades.items() if symbol in session.instruments}",
+        "for symbol, known in last_trades.items()}",
+        ("tests/venue/binance/test_venue.py::test_a_symbol_that_is_listed_no_more_is_left_out",),
+    ),
+    # ------------------------------------------------------------ the copy in MySQL
+    Mutant(
+        "unlocked-checkpoint",
+        "two processes that project one shard wait for each other",
+        "tradeengine/projection/mysql_writer.py",
+        " WHERE shard IN %s ORDER BY shard FOR UPDATE",
+        " WHERE shard IN %s ORDER BY shard",
+        (f"{_MYSQL}test_mysql_crashes.py::test_two_processes_at_once_apply_each_record_once",),
+    ),
+    Mutant(
+        "stale-memory",
+        "a process that another has overtaken forgets the rows that it remembers",
+        "tradeengine/projection/mysql_writer.py",
+        "            if any(left.get(shard) != checkpoint for shard, checkpoint in checkpoints.items()):\n",
+        "            if not left:\n",
+        (f"{_MYSQL}test_mysql_crashes.py::test_a_process_that_was_overtaken_forgets_what_it_remembers",),
+    ),
+    Mutant(
+        "rounded-row",
+        "a number that a column would round is parked",
+        "tradeengine/projection/mysql_codec.py",
+        "    if kind is Kind.DECIMAL and not fits(held):\n",
+        "    if kind is Kind.DECIMAL and held > 10**20:\n",
+        (f"{_MYSQL}test_mysql.py::test_a_refused_row_is_parked_and_the_rest_goes_on",),
+    ),
+    Mutant(
+        "exchange-without-lock",
+        "tables that another may be making are not put into use",
+        "tradeengine/projection/mysql_rebuild.py",
+        'cursor.execute("SELECT IS_USED_LOCK(%s) = CONNECTION_ID()", (self._name,))',
+        'cursor.execute("SELECT %s IS NOT NULL", (self._name,))',
+        (f"{_MYSQL}test_mysql_rebuild.py::test_who_has_lost_the_lock_exchanges_nothing",),
+    ),
+    Mutant(
+        "same-generation",
+        "rows that are remembered of the old copy are not taken for those of the new one",
+        "tradeengine/projection/mysql_rebuild.py",
+        "SET DEFAULT {int(generation)}",
+        "SET DEFAULT 0",
+        (
+            f"{_MYSQL}test_mysql_rebuild.py::"
+            "test_an_engine_that_remembers_rows_of_the_old_copy_does_not_bring_them_back",
         ),
     ),
 )

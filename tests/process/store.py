@@ -93,7 +93,7 @@ async def check_store(data: Path, scratch: Path, venue: str = "paper") -> None:
     made_anew = scratch / "anew.sqlite"
     async with opened(data) as journal:
         for shard in await journal.shards():
-            state, _ = await load_state(journal, shard)
+            state = (await load_state(journal, shard)).state
             invariants.check(state)
             digests[shard] = state.digest()
         for path in (read_model_file(data), made_anew):

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from contracts.enums import OrderPurpose, OrderStatus, Refusal
+from contracts.enums import OrderPurpose, OrderStatus, Refusal, Severity
 from shared.clock import ManualClock
 from shared.errors import OutcomeUnknown, Rejected, RetrySafe
 from tests.support.builders import T0, World, fill_of
@@ -16,7 +16,9 @@ from tradeengine.domain.inputs import FillReported, OrderReported, TimeAdvanced
 from tradeengine.domain.money import ZERO
 from tradeengine.domain.orders import ApprovedOrder, OrderName
 from tradeengine.journal.record import Entry, Record
-from tradeengine.runtime.gateway import NEVER_ARRIVED, NEVER_SENT, NOT_AT_REST, Gateway
+from tradeengine.runtime.courier import NEVER_SENT
+from tradeengine.runtime.gateway import NOT_AT_REST, Gateway
+from tradeengine.runtime.lost import NEVER_ARRIVED
 from tradeengine.runtime.outbox import Instruction, Task
 from tradeengine.venue.base import Report
 
@@ -186,7 +188,7 @@ async def test_a_close_right_after_a_buy_that_has_left_follows_it(gateway: Gatew
 async def test_a_cancel_that_the_venue_refuses_ends_nothing_and_is_asked_for_again(
     world: World, order: ApprovedOrder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tradeengine.runtime.gateway._CONFIRM_S", 0.001)
+    monkeypatch.setattr("tradeengine.runtime.stuck._PAUSE_S", 0.001)
     refused = ("before", Rejected("it triggers just now"))
     venue = LossyVenue(*[refused] * 4)
     reports: list[Report] = []
@@ -296,6 +298,8 @@ async def test_a_cancel_never_overtakes_its_order(gateway: GatewayMaker, world: 
         world.signal("close", "A")
         subject.take(committed(world))
         await until(lambda: not subject.waiting)
+        for _ in range(10):
+            await asyncio.sleep(0)
         assert venue.requests == [("place", order.client_order_id)]
         venue.answer.set()
         await until(lambda: venue.cancelled)
@@ -646,3 +650,100 @@ async def test_after_a_restart_an_order_that_the_venue_never_tells_of_keeps_no_o
         assert not resuming.done()
         resuming.cancel()
     assert venue.executed == [stop.order.client_order_id]
+
+
+# ------------------------------------------------------------ before the commit
+
+
+def names(world: World, *purposes: OrderPurpose) -> list[str]:
+    """Ids of the orders of some purposes that are alive."""
+    return [live.order.client_order_id for live in world.live() if live.order.purpose in purposes]
+
+
+async def test_of_a_record_that_waits_for_its_commit_only_the_stops_leave(gateway: GatewayMaker, world: World) -> None:
+    venue = LossyVenue()
+    subject = gateway(venue, [])
+    world.trade("buy", "A", "50000", "0.1", stop_loss="49000", take_profit="60000")
+    world.take(world.resting(OrderPurpose.STOP_LOSS))
+    former = names(world, OrderPurpose.STOP_LOSS, OrderPurpose.TAKE_PROFIT)
+    committed(world)
+    world.trade("buy", "A", "50000", "0.1")
+    world.order("buy", "B", quantity="0.1")
+    world.trade("buy", "C", "50000", "0.1")
+    world.order("close", "C")
+    record = committed(world)
+    subject.take_stops(record)
+    await sent(subject)
+    (stop,) = set(names(world, OrderPurpose.STOP_LOSS)) - set(former)
+    assert venue.requests == [("place", stop)]
+
+    subject.take(record)
+    await sent(subject)
+    placed = [name for what, name in venue.requests if what == "place"]
+    assert placed.count(stop) == 1
+    others = (OrderPurpose.OPEN, OrderPurpose.CLOSE, OrderPurpose.TAKE_PROFIT)
+    assert set(placed) - {stop} >= set(names(world, *others)) - set(former)
+
+
+async def test_a_stop_that_left_before_its_commit_is_not_sent_again_while_its_answer_is_owed(
+    gateway: GatewayMaker, world: World
+) -> None:
+    venue = SlowVenue()
+    subject = gateway(venue, [])
+    world.trade("buy", "A", "50000", "0.1", stop_loss="49000", take_profit="60000")
+    (stop,) = names(world, OrderPurpose.STOP_LOSS)
+    record = committed(world)
+    async with running(subject):
+        subject.take_stops(record)
+        await until(lambda: venue.requests)
+        subject.take(record)
+        venue.answer.set()
+        await until(lambda: not subject.waiting and len(venue.executed) > 1)
+    assert venue.requests == [("place", stop), ("place", *names(world, OrderPurpose.TAKE_PROFIT))]
+
+
+async def test_a_stop_that_is_to_leave_before_its_commit_and_has_not_left_is_queued_once(
+    gateway: GatewayMaker, world: World
+) -> None:
+    venue = LossyVenue()
+    subject = gateway(venue, [])
+    world.trade("buy", "A", "50000", "0.1", stop_loss="49000")
+    record = committed(world)
+    subject.take_stops(record)
+    subject.take(record)
+    await sent(subject)
+    assert venue.requests == [("place", *names(world, OrderPurpose.STOP_LOSS))]
+    subject.take(record)
+    assert subject.waiting == len(subject.instructions(record)), "once its record is committed it is as any other"
+
+
+@pytest.mark.parametrize("what", ["rests", "has ended", "is not wanted"])
+async def test_a_stop_that_need_not_leave_does_not_leave_before_its_commit(
+    gateway: GatewayMaker, world: World, what: str
+) -> None:
+    world.trade("buy", "A", "50000", "0.1", stop_loss="49000")
+    stop = world.resting(OrderPurpose.STOP_LOSS)
+    record = committed(world)
+    if what == "rests":
+        world.take(stop)
+    elif what == "has ended":
+        world.report(stop, OrderStatus.CANCELLED)
+    else:
+        world.fill(world.order("close", "A"), "50000")
+    venue = LossyVenue()
+    subject = gateway(venue, [])
+    subject.take_stops(record)
+    await sent(subject)
+    assert venue.requests == []
+
+
+async def test_operators_are_warned_of_a_stop_that_leaves_before_its_commit(world: World) -> None:
+    told: list[tuple[str, str, Severity]] = []
+
+    def alarm(name: str, text: str, symbol: str, severity: Severity = Severity.CRITICAL) -> None:
+        told.append((name, symbol, severity))
+
+    subject = Gateway(lambda: world.state, LossyVenue(), ManualClock(T0), lambda report: None, alarm)
+    world.trade("buy", "A", "50000", "0.1", stop_loss="49000")
+    subject.take_stops(committed(world))
+    assert told == [("stop_before_commit", "BTCUSDT", Severity.WARNING)]

@@ -27,6 +27,8 @@ from tradeengine.journal.record import Entry, Record
 from tradeengine.runtime.account import Account
 from tradeengine.runtime.committer import Committer
 from tradeengine.runtime.host import ShardHost
+from tradeengine.runtime.ownership import AlwaysHeld
+from tradeengine.runtime.workplace import Briefing, Workplace
 from tradeengine.venue.paper.book import PaperBook
 from tradeengine.venue.paper.venue import PaperVenue
 
@@ -61,22 +63,31 @@ class Site:
         self.journal = journal
         self.venue = Exchange(self.clock)
         self.committer = Committer(journal, self.clock)
-        self.ready = False
-        self.host = ShardHost(
-            0,
+        self.place = Workplace(
+            shards=1,
+            ownership=AlwaysHeld(1),
             journal=journal,
             committer=self.committer,
             account=Account(Decimal(10_000), self.venue.mark_price),
             venue=self.venue,
             clock=self.clock,
             listeners=[],
+            briefing=self.brief,
         )
+        self.lives = 0
+        self.host = ShardHost(0, 0, self.place, on_work=self.works)
 
-    async def load(self) -> None:
-        await self.host.load()
-        await self.host.prepare("test", 1, TradingConfig(), await self.venue.instruments())
-        await self.venue.open(self.host.submit)
-        self.venue.post_price(SYMBOL, Decimal(100))
+    def works(self) -> None:
+        """Count how often the shard was loaded and began to work."""
+        self.lives += 1
+
+    @property
+    def ready(self) -> bool:
+        """Whether the shard works, and all orders of before are known."""
+        return self.host.working and self.host.resolved
+
+    async def brief(self, _: int) -> Briefing:
+        return Briefing("test", TradingConfig(), await self.venue.instruments())
 
     def signal(self, action: str, signal_id: str, **fields: Any) -> Signal:
         document = {"strategy_id": "A", "symbol": SYMBOL, "confidence": "0.9", "timestamp": self.clock.now_ms()}
@@ -94,15 +105,15 @@ class Site:
         leg = state.leg(SYMBOL, LONG) if state is not None else None
         return leg.quantity if leg is not None else Decimal(0)
 
-    def working(self) -> None:
-        self.ready = True
-
 
 @asynccontextmanager
 async def running(site: Site) -> AsyncIterator[ShardHost]:
-    """Let a loaded host work."""
-    task = asyncio.create_task(site.host.run(site.working))
+    """Let a host work on an open venue."""
+    await site.venue.open(site.host.submit)
+    site.venue.post_price(SYMBOL, Decimal(100))
+    task = asyncio.create_task(site.host.run())
     try:
+        await eventually(lambda: site.host.working, "the shard to work")
         yield site.host
     finally:
         task.cancel()
@@ -112,7 +123,6 @@ async def running(site: Site) -> AsyncIterator[ShardHost]:
 
 async def test_an_order_that_is_planned_before_the_resume_begins_is_sent_once() -> None:
     site = Site(MemoryJournal())
-    await site.load()
     async with running(site) as host:
         decided = await host.decide([site.signal("buy", "1", quantity="1")])
         await eventually(lambda: site.ready and site.held() == 1, "the order")
@@ -122,11 +132,9 @@ async def test_an_order_that_is_planned_before_the_resume_begins_is_sent_once() 
 
 async def test_an_order_that_is_planned_right_after_a_reload_is_sent_once() -> None:
     site = Site(FaultyJournal())
-    await site.load()
     assert isinstance(site.journal, FaultyJournal)
     async with running(site) as host:
         await eventually(lambda: site.ready, "the start")
-        site.ready = False
         site.journal.faults = [("before", MemoryError("no memory"))]
         with pytest.raises(OutcomeUnknown):
             await host.decide([site.signal("hold", "breaks")])
@@ -140,7 +148,6 @@ async def test_an_order_that_is_planned_right_after_a_reload_is_sent_once() -> N
 
 async def test_a_stop_does_not_wait_behind_a_flood_of_openings() -> None:
     site = Site(MemoryJournal())
-    await site.load()
     site.venue.on_place = lambda: site.clock.sleep(0.02)
     async with running(site) as host:
         names = [f"{number}" for number in range(200)]
@@ -155,7 +162,6 @@ async def test_a_gateway_that_fails_while_the_journal_is_down_does_not_fence_its
     journal = GatedJournal()
     journal.takes.set()
     site = Site(journal)
-    await site.load()
     fails = asyncio.Event()
 
     async def fail() -> None:
@@ -187,7 +193,6 @@ async def test_a_gateway_that_fails_while_the_journal_is_down_does_not_fence_its
 async def test_no_report_is_lost_or_booked_twice_when_a_commit_fails(when: str) -> None:
     journal = FaultyJournal()
     site = Site(journal)
-    await site.load()
     async with running(site) as host:
         await site.outcome(site.signal("buy", "1", quantity="1"))
         await eventually(lambda: site.held() == 1 and not host.state.orders, "the position")
@@ -210,14 +215,13 @@ async def test_no_report_is_lost_or_booked_twice_when_a_commit_fails(when: str) 
 
 @pytest.mark.parametrize(
     ("kind", "status", "named"),
-    [(FillReported, None, "fill BTCUSDT:1 "), (OrderReported, OrderStatus.FILLED, " filled ")],
+    [(FillReported, None, "fill BTCUSDT:"), (OrderReported, OrderStatus.FILLED, " filled ")],
     ids=["fill", "order"],
 )
 async def test_a_report_that_cannot_be_decided_stops_the_shard_once(
     monkeypatch: pytest.MonkeyPatch, kind: type, status: OrderStatus | None, named: str
 ) -> None:
     site = Site(MemoryJournal())
-    await site.load()
     failed: list[str] = []
     healthy = decide._DECIDE[kind]
 
@@ -231,9 +235,8 @@ async def test_a_report_that_cannot_be_decided_stops_the_shard_once(
         await eventually(lambda: site.ready, "the start")
         bought = (await host.decide([site.signal("buy", "1", quantity="1")]))[0].orders
         monkeypatch.setitem(decide._DECIDE, kind, fragile)
-        site.ready = False
         with capture_logs() as logs:
-            await eventually(lambda: site.ready, "the shard to come back")
+            await eventually(lambda: site.lives == 2, "the shard to come back")
             shard = host.state
             assert await site.outcome(site.signal("hold", "2")) is Outcome.HELD
             assert await site.outcome(site.signal("buy", "3", strategy_id="B", quantity="1")) is Outcome.ACCEPTED
@@ -253,7 +256,6 @@ async def test_a_report_that_cannot_be_decided_stops_the_shard_once(
 async def test_a_look_up_without_an_answer_does_not_stop_the_shard() -> None:
     journal = FaultyJournal()
     site = Site(journal)
-    await site.load()
     async with running(site) as host:
         await eventually(lambda: site.ready, "the start")
         shard = host.state
@@ -265,7 +267,6 @@ async def test_a_look_up_without_an_answer_does_not_stop_the_shard() -> None:
 
 async def test_a_fenced_shard_keeps_nothing() -> None:
     site = Site(MemoryJournal())
-    await site.load()
     async with running(site) as host:
         stolen = Entry(ConfigChanged(time_ms=T0, config=TradingConfig()), ())
         await site.journal.append([Record(0, host.sequence + 1, (stolen,))])

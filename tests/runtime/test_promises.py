@@ -103,12 +103,14 @@ async def test_nothing_is_decided_before_the_exchange_was_looked_at() -> None:
 
 async def test_a_journal_of_another_venue_is_refused() -> None:
     journal = MemoryJournal()
-    first = engine_at(Exchange(), journal)
-    await first.load()
+    async with running_engine(journal, shards=1, venue=Exchange(), prices={"BTCUSDT": "50000"}):
+        pass
     venue = Exchange()
     venue.name = "elsewhere"
+    second = engine_at(venue, journal)
     with pytest.raises(ConfigError, match="holds orders of the venue paper"):
-        await engine_at(venue, journal).load()
+        await second.load()
+    await second.stop()
 
 
 @asynccontextmanager

@@ -10,11 +10,13 @@ import pytest
 from contracts.enums import PositionSide
 from shared.clock import SystemClock
 from shared.errors import ConfigError
+from shared.leases.sqlite import SqliteLeases
 from shared.settings import Settings
 from tests.support.engines import eventually, make_signal, send
 from tradeengine.domain.events import SignalDecided
 from tradeengine.domain.inputs import FillReported
 from tradeengine.journal.record import Record
+from tradeengine.runtime.files import leases_file
 from tradeengine.runtime.service import Service
 from tradeengine.venue.paper.funding import EIGHT_HOURS_MS
 from tradeengine.venue.paper.instruments import DEMO_INSTRUMENTS
@@ -130,6 +132,35 @@ async def test_a_price_executes_no_more_than_the_greatest_fill(start: Start) -> 
             running.service.post_price("BTCUSDT", PRICE)
 
         await eventually(lambda: len(running.fill_times()) == 3, "the commit of three fills")
+
+
+async def test_health_and_metrics_tell_what_is_held(start: Start) -> None:
+    async with start() as running:
+        service = running.service
+
+        def told() -> dict[str, object]:
+            return dict(service.health.report().components["distributed_lock_manager"].details)
+
+        await eventually(lambda: told().get("shards_held") == [0, 1], "health to tell of both shards")
+        assert told()["epochs"] == {"0": 1, "1": 1}
+        assert told()["members"] == [told()["owner"]]
+        counted = service.metrics.registry.get_sample_value
+        await eventually(lambda: counted("tradeengine_leases_held") == 2, "the gauge")
+        assert counted("tradeengine_shard_takeovers_total") == 2
+
+
+async def test_who_starts_in_a_folder_takes_what_a_dead_process_left_without_waiting(
+    start: Start, tmp_path: Path
+) -> None:
+    leases = SqliteLeases(leases_file(tmp_path))
+    await leases.open()
+    await leases.announce("dead", 1)
+    for shard in range(2):
+        await leases.take(None, shard, "dead", 3_600_000)
+    await leases.close()
+    async with start() as running:
+        held = running.service.engine.ownership.held
+        assert {shard: lease.epoch for shard, lease in held.items()} == {0: 2, 1: 2}
 
 
 def test_a_greatest_fill_off_the_step_refuses_to_start(tmp_path: Path) -> None:

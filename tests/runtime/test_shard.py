@@ -26,7 +26,7 @@ from tradeengine.domain.inputs import (
 )
 from tradeengine.domain.state import ShardState
 from tradeengine.journal.memory import MemoryJournal
-from tradeengine.journal.record import Record
+from tradeengine.journal.record import Entry, Record
 from tradeengine.runtime.account import Account
 from tradeengine.runtime.committer import Committer
 from tradeengine.runtime.shard import MAX_BATCH, Shard
@@ -128,6 +128,8 @@ async def stop(error: Exception) -> Stopped:
     """Stop a shard by a commit that fails, with a report and a signal in hand, and one of each in the inbox."""
     journal = FaultyJournal()
     shard = await prepared(journal, [])
+    if isinstance(error, Fenced):
+        await journal.append([Record(0, 2, (Entry(configured(9), ()),), epoch=1)])
     queued: list[Decided] = []
 
     def meanwhile() -> None:

@@ -9,6 +9,7 @@ from shared.clock import Clock
 from shared.errors import ConfigError, Fenced, OutcomeUnknown, Rejected, RetrySafe
 from tradeengine.journal.base import Journal
 from tradeengine.journal.record import Record, encode
+from tradeengine.journal.stored import RecordsTrimmed, pages
 
 _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 2.0
@@ -197,8 +198,14 @@ class Committer:
         """Records of one shard that can be appended again; those before them are confirmed, or all are fenced."""
         # The last position first: what lands between the two answers is then found, and compared.
         last = await self._journal.last_sequence(shard)
-        stored = await self._journal.read(shard, after=ours[0][0].sequence - 1, limit=len(ours))
-        found = {record.sequence: encode(record) for record in stored}
+        first, found = ours[0][0].sequence, dict[int, bytes]()
+        try:
+            async for page in pages(self._journal, shard, first - 1, first - 1 + len(ours)):
+                found |= page
+        except RecordsTrimmed as error:
+            # What is trimmed lies behind a snapshot of this shard's owner, who knew of it: that is somebody else.
+            self._fail(ours, Fenced(f"{error}; another process works on the shard: drop it"))
+            return []
         for index, (record, _) in enumerate(ours):
             # As bytes: what a signal carries has other types when it comes back, a Decimal is a text then.
             if found.get(record.sequence) == encode(record):

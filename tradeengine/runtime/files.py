@@ -19,6 +19,11 @@ def read_model_file(folder: Path) -> Path:
     return folder / "readmodel.sqlite"
 
 
+def leases_file(folder: Path) -> Path:
+    """The leases; may be deleted while no engine works in the folder."""
+    return folder / "leases.sqlite"
+
+
 def nats_folder(folder: Path) -> Path:
     """JetStream store of the embedded nats-server."""
     return folder / "nats"

@@ -1,4 +1,4 @@
-"""One shard's life in this process: load, resume, work; after an unexpected failure, all of it again."""
+"""One shard's life in this process: load, take over, resume, work; after an unexpected failure, all of it again."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -7,10 +7,9 @@ from typing import NamedTuple
 
 import structlog
 
+from contracts.enums import OrderKind, OrderStatus
 from contracts.signal import Signal
-from shared.clock import Clock
-from shared.errors import Fenced, RetrySafe
-from tradeengine.domain.config import TradingConfig
+from shared.errors import ConfigError, Fenced, RetrySafe
 from tradeengine.domain.events import SignalDecided
 from tradeengine.domain.inputs import (
     AnyInput,
@@ -18,20 +17,19 @@ from tradeengine.domain.inputs import (
     InstrumentsChanged,
     JournalOpened,
     PriceReached,
+    ShardTaken,
     TimeAdvanced,
 )
 from tradeengine.domain.instrument import Instrument
 from tradeengine.domain.orders import ApprovedOrder
 from tradeengine.domain.state import PriceWatch, ShardState
-from tradeengine.journal.base import Journal
 from tradeengine.journal.record import Record
-from tradeengine.runtime.account import Account
-from tradeengine.runtime.committer import Committer
-from tradeengine.runtime.gateway import Alarm, Gateway, nobody
+from tradeengine.runtime.fencing import FencedDoor, ShardFence
+from tradeengine.runtime.gateway import Gateway
 from tradeengine.runtime.poison import PoisonReports
 from tradeengine.runtime.recovery import load_state
-from tradeengine.runtime.shard import CommitListener, Shard
-from tradeengine.venue.base import Venue
+from tradeengine.runtime.shard import Shard
+from tradeengine.runtime.workplace import Workplace
 
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 30.0
@@ -46,45 +44,42 @@ class _Running(NamedTuple):
 
 
 class ShardHost:
-    """Keeps one shard at work.
+    """Keeps one shard at work, for as long as this process holds it under one lease.
 
     Parameters
     ----------
     shard
         Its number.
-    listeners
-        Called with each committed record; the gateway is served beside them.
-    alarm
-        Tells operators.
+    epoch
+        Fencing token of the lease; 0 without one, and then no takeover is recorded.
+    on_work
+        Called each time when the shard, newly loaded, begins to work.
     """
 
-    def __init__(
-        self,
-        shard: int,
-        *,
-        journal: Journal,
-        committer: Committer,
-        account: Account,
-        venue: Venue,
-        clock: Clock,
-        listeners: Sequence[CommitListener],
-        alarm: Alarm = nobody,
-    ) -> None:
+    def __init__(self, shard: int, epoch: int, place: Workplace, *, on_work: Callable[[], None] = lambda: None) -> None:
         self.number = shard
-        self._journal = journal
-        self._committer = committer
-        self._account = account
-        self._venue = venue
-        self._clock = clock
-        self._listeners = listeners
-        self._alarm = alarm
+        self.epoch = epoch
+        self._place = place
+        self._clock = place.clock
+        self._fence = ShardFence(place.ownership, shard, epoch, place.clock, place.refusals)
+        self._on_work = on_work
         self._running: _Running | None = None
         self._former: Shard | None = None
         self._early: list[AnyInput] = []
         self._poison = PoisonReports()
         self._watches: dict[str, PriceWatch] = {}
-        self.failure: str | None = "not started"
+        self._claim: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._is_ours = False
+        self.failure: str | None = "not loaded yet"
+        """Why the shard does not work now, ``None`` while it does."""
+        self.resolved = False
+        """Whether the venue has said what became of every order that was live when the shard was taken."""
         self.fenced = False
+        """Whether it has ended because somebody else owns the shard, or its lease is over."""
+        self.leaving = False
+        """Whether the shard is being brought to rest: it takes no signals any more."""
+
+    # ---------------------------------------------------------------- what it is like
 
     @property
     def state(self) -> ShardState:
@@ -104,6 +99,11 @@ class ShardHost:
         return running.shard.state if running is not None else None
 
     @property
+    def working(self) -> bool:
+        """Whether it decides what arrives."""
+        return self.failure is None
+
+    @property
     def trouble(self) -> str | None:
         """Why the shard cannot decide now, or what it had to leave out, or ``None``."""
         running = self._running
@@ -114,80 +114,53 @@ class ShardHost:
         """Sequence of the shard's last committed record."""
         return self._loaded().sequence
 
-    async def load(self) -> "_Running":
-        """Read the shard's state and make it ready to work; nothing is sent yet."""
-        state, sequence = await load_state(self._journal, self.number)
-        # From here on in one go: an order that is planned once the shard takes signals goes through the gateway's
-        # queue, and must not be among the unresolved ones too.
-        unresolved = tuple([live.order for live in state.orders.values()])
-        gateway = Gateway(lambda: shard.state, self._venue, self._clock, self.submit, self._alarm)
-        shard = Shard(
-            state,
-            sequence,
-            journal=self._journal,
-            committer=self._committer,
-            account=self._account,
-            clock=self._clock,
-            listeners=[*self._listeners, gateway.take, self._note_watches],
-        )
-        self._running = _Running(shard, gateway, unresolved)
-        self._watches = state.price_watches
-        for given in self._left(sequence):
-            self.submit(given)
-        self.failure = None
-        return self._running
+    def under_way(self) -> list[str]:
+        """Orders that have not reached the venue, or whose fill is on its way."""
+        state = self.state_if_loaded
+        orders = state.orders.items() if state is not None and self.working else ()
+        return [
+            order_id
+            for order_id, live in orders
+            if live.status is OrderStatus.PLANNED or live.order.kind is OrderKind.MARKET
+        ]
 
-    def _left(self, sequence: int) -> list[AnyInput]:
-        """Reports that the failed shard did not get to, and those that came since."""
-        former, self._former = self._former, None
-        early, self._early = self._early, []
-        return [*(former.unworked(sequence) if former is not None else ()), *early]
-
-    async def prepare(
-        self, journal_id: str, shards: int, config: TradingConfig, instruments: Sequence[Instrument]
-    ) -> None:
-        """Record what holds from now on, as far as the state does not know it yet."""
-        shard, now = self._loaded(), self._clock.now_ms()
-        given: list[AnyInput] = []
-        if not shard.state.journal_id:
-            given.append(JournalOpened(time_ms=now, journal_id=journal_id, shards=shards, venue=self._venue.name))
-        if shard.state.config != config:
-            given.append(ConfigChanged(time_ms=now, config=config))
-        changed = tuple([i for i in instruments if shard.state.instruments.get(i.symbol) != i])
-        if changed:
-            given.append(InstrumentsChanged(time_ms=now, instruments=changed))
-        await shard.process(given)
-
-    def renew(self, rule: Instrument) -> None:
-        """Take over a symbol's trading rules, if they changed."""
-        if self._running is not None and self.state.instruments.get(rule.symbol) != rule:
-            self.submit(InstrumentsChanged(time_ms=self._clock.now_ms(), instruments=(rule,)))
+    # ---------------------------------------------------------------- what it is told
 
     async def decide(self, signals: Sequence[Signal]) -> list[SignalDecided]:
         """Decide signals; see ``SignalDesk.decide``."""
-        return await self._loaded().decide(signals)
+        if self.leaving:
+            raise RetrySafe(f"shard {self.number} is handed over to another process; send again later")
+        shard = self._loaded()
+        if self.failure is not None:
+            raise RetrySafe(self._not_ready())
+        return await shard.decide(signals)
 
     def submit(self, given: AnyInput) -> None:
-        """Take an input that nobody waits for; while the shard is not loaded, it is kept for it.
+        """Take an input that nobody waits for; while the shard does not work, it is kept for it.
 
         A report that the shard failed on is told again whenever the shard is loaded, and passed over.
         """
         if given in self._poison:
             return
-        if self._running is not None:
+        if self._running is not None and self.working:
             self._running.shard.submit(given)
         elif not self.fenced:
             self._early.append(given)
 
+    def renew(self, rule: Instrument) -> None:
+        """Take over a symbol's trading rules, if they changed."""
+        if self.working and self.state.instruments.get(rule.symbol) != rule:
+            self.submit(InstrumentsChanged(time_ms=self._clock.now_ms(), instruments=(rule,)))
+
     def tick(self) -> None:
         """Let time pass: what has a deadline, or is to be tried again, is looked at."""
-        if self._running is None:
-            return
-        if self.state.waits_for_time:
+        if self.working and self.state.waits_for_time:
             self.submit(TimeAdvanced(time_ms=self._clock.now_ms()))
 
     def watch_prices(self, mark_price: Callable[[str], Decimal | None]) -> None:
         """Tell the shard of the prices that its positions wait for, once the market has come to them."""
+        if not self.working:
+            return
         for symbol, watch in self._watches.items():
             mark = mark_price(symbol)
             if mark is not None and watch.reached(mark):
@@ -196,37 +169,50 @@ class ShardHost:
     def _note_watches(self, _: Record) -> None:
         self._watches = self.state.price_watches
 
+    # ---------------------------------------------------------------- its life
+
+    async def claimed(self) -> None:
+        """Return when the shard is loaded and taken over.
+
+        Raises
+        ------
+        EngineError
+            What failed at the last attempt; another one may follow.
+        """
+        await asyncio.shield(self._claim)
+
     async def save_snapshot(self) -> None:
         """Save the state, so that the next start need not read every record."""
-        if self._running is not None and self.failure is None:
+        if self._running is not None and self.working:
             await self._running.shard.save_snapshot()
 
-    async def run(self, ready: Callable[[], None]) -> None:
+    async def run(self) -> None:
         """Work until cancelled; an unexpected failure makes the shard anew from the journal.
 
-        Parameters
-        ----------
-        ready
-            Called when the shard works for the first time.
+        Raises
+        ------
+        Fenced
+            If somebody else owns the shard now, or the lease is over: all that is known of it is worthless.
         """
         pause = _FIRST_PAUSE_S
         while True:
             started = self._clock.monotonic()
             try:
-                await self._work(ready)
+                await self._live()
+            except asyncio.CancelledError as error:
+                self._fail_claim(error)
+                raise
             except Fenced as error:
-                self.fenced, self.failure = True, str(error)
-                self._running = self._former = None
+                self.fenced, self.failure, self._running = True, str(error), None
                 self._early.clear()
-                self._account.detach(self.number)
-                log.critical("shard_fenced", shard=self.number, reason=str(error), action="the shard is dropped")
-                return
-            except asyncio.CancelledError:
+                self._fail_claim(error)
                 raise
             except Exception as error:
                 # Supervised border: the state may be half-changed, so it is dropped and read back.
                 self.failure = f"{type(error).__name__}: {error}"
-                log.exception("shard_failed", shard=self.number, action="it is loaded again from the journal")
+                self._fail_claim(error)
+                expected = isinstance(error, (ConfigError, RetrySafe))
+                log.exception("shard_failed", shard=self.number, action="it is loaded again", exc_info=not expected)
                 if self._left_out(error):
                     pause = _FIRST_PAUSE_S
                 if self._running is not None:
@@ -237,6 +223,14 @@ class ShardHost:
             await self._clock.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE_S)
 
+    def _fail_claim(self, error: BaseException) -> None:
+        if self._claim.done():
+            return
+        self._claim.set_exception(error if isinstance(error, Exception) else Fenced(f"shard {self.number}: {error!r}"))
+        # Nobody may be waiting for it.
+        self._claim.exception()
+        self._claim = asyncio.get_running_loop().create_future()
+
     def _left_out(self, error: Exception) -> bool:
         """Whether a single input made the shard fail, which it will not meet again."""
         given = self._running.shard.undecidable if self._running is not None else None
@@ -245,17 +239,127 @@ class ShardHost:
         self._poison.add(given, error)
         return given in self._poison
 
-    async def _work(self, ready: Callable[[], None]) -> None:
-        running = self._running
-        if running is None:
-            # The failed shard's last record may still land: read before that, the state would lack it, and the next
-            # record would be taken for another owner's.
-            await self._committer.settle(self.number)
-            running = await self.load()
+    async def _live(self) -> None:
+        running = await self._take_over()
+        await self._prepare(running.shard)
+        self._watches = running.shard.state.price_watches
+        self.failure = None
+        for given in self._left(running.shard.sequence):
+            self.submit(given)
+        self._on_work()
+        await self._work(running)
+
+    async def _take_over(self) -> _Running:
+        """Load the shard, and claim the next position of its journal for this lease.
+
+        What a former owner, or a former life in this process, still has under way may land at any time before that;
+        then the claim collides with it, and all is read again. Afterwards it cannot land any more.
+        """
+        while True:
+            await self._settle()
+            running = await self._load()
+            state = running.shard.state
+            self._check_journal(state)
+            if state.epoch == self.epoch:
+                break
+            if self._is_ours:
+                raise Fenced(f"shard {self.number} was taken by {state.owner}, with epoch {state.epoch}; drop it")
+            self._fence.check()
+            if state.epoch > self.epoch:
+                log.warning("epochs_went_back", shard=self.number, journal=state.epoch, lease=self.epoch)
+            taken = ShardTaken(time_ms=self._clock.now_ms(), owner=self._place.ownership.owner, epoch=self.epoch)
+            try:
+                await running.shard.process([taken])
+            except Fenced as error:
+                log.info("shard_not_settled", shard=self.number, reason=str(error), action="it is read again")
+                continue
+            log.info("shard_taken", shard=self.number, epoch=self.epoch, sequence=running.shard.sequence)
+            break
+        if not self._is_ours:
+            self._place.venue.take_over(running.shard.state)
+        self._is_ours = True
+        if not self._claim.done():
+            self._claim.set_result(None)
+        return running
+
+    async def _settle(self) -> None:
+        """Wait for records of the shard that are under way in this process: read before one lands, the state lacks it.
+
+        Raises
+        ------
+        Fenced
+            If one of this lease collided with another owner's.
+        """
+        try:
+            await self._place.committer.settle(self.number)
+        except Fenced:
+            if self._is_ours:
+                raise
+
+    async def _load(self) -> _Running:
+        place = self._place
+        state, sequence, unsaved = await load_state(place.journal, self.number)
+        # From here on in one go: an order that is planned once the shard takes signals goes through the gateway's
+        # queue, and must not be among the unresolved ones too.
+        unresolved = tuple([live.order for live in state.orders.values()])
+        door = FencedDoor(place.venue, self._fence)
+        gateway = Gateway(lambda: shard.state, door, self._clock, self.submit, place.alarm)
+        shard = Shard(
+            state,
+            sequence,
+            journal=place.journal,
+            committer=place.committer,
+            account=place.account,
+            clock=self._clock,
+            listeners=[*place.listeners, gateway.take, self._note_watches],
+            overdue=gateway.take_stops,
+            epoch=self.epoch,
+            unsaved=unsaved,
+        )
+        self._running = _Running(shard, gateway, unresolved)
+        return self._running
+
+    def _check_journal(self, state: ShardState) -> None:
+        shards, venue = self._place.shards, self._place.venue
+        if state.shards not in (0, shards):
+            raise ConfigError(
+                f"the journal was written with SHARDS={state.shards}, the setting says {shards}: "
+                f"set SHARDS={state.shards}, or start with an empty data folder"
+            )
+        if state.shards and state.venue != venue.name:
+            raise ConfigError(
+                f"the journal holds orders of the venue {state.venue}, TRADING_MODE means {venue.name}, "
+                "and orders of the one must never reach the other: set the former mode, or another data folder"
+            )
+
+    async def _prepare(self, shard: Shard) -> None:
+        """Record what holds from now on, as far as the state does not know it yet."""
+        place = self._place
+        brief, now = await place.briefing(self.number), self._clock.now_ms()
+        given: list[AnyInput] = []
+        if not shard.state.journal_id:
+            opened = JournalOpened(
+                time_ms=now, journal_id=brief.journal_id, shards=place.shards, venue=place.venue.name
+            )
+            given.append(opened)
+        if shard.state.config != brief.config:
+            given.append(ConfigChanged(time_ms=now, config=brief.config))
+        changed = tuple([i for i in brief.instruments if shard.state.instruments.get(i.symbol) != i])
+        if changed:
+            given.append(InstrumentsChanged(time_ms=now, instruments=changed))
+        await shard.process(given)
+
+    def _left(self, sequence: int) -> list[AnyInput]:
+        """Reports that the failed shard did not get to, and those that came since."""
+        former, self._former = self._former, None
+        early, self._early = self._early, []
+        return [*(former.unworked(sequence) if former is not None else ()), *early]
+
+    async def _work(self, running: _Running) -> None:
         tasks = [
             asyncio.create_task(running.shard.run(), name=f"shard-{self.number}"),
             asyncio.create_task(running.gateway.run(), name=f"gateway-{self.number}"),
-            asyncio.create_task(self._resume(running, ready), name=f"resume-{self.number}"),
+            asyncio.create_task(self._resume(running), name=f"resume-{self.number}"),
         ]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
@@ -267,13 +371,15 @@ class ShardHost:
             if not task.cancelled():
                 task.result()
 
-    @staticmethod
-    async def _resume(running: "_Running", ready: Callable[[], None]) -> None:
+    async def _resume(self, running: _Running) -> None:
         # Beside the gateway's work: what the venue says nothing about must not keep stops and closings from leaving.
         await running.gateway.resume(running.unresolved)
-        ready()
+        self.resolved = True
 
     def _loaded(self) -> Shard:
         if self._running is None:
-            raise RetrySafe(f"shard {self.number} is not ready: {self.failure}; send again later")
+            raise RetrySafe(self._not_ready())
         return self._running.shard
+
+    def _not_ready(self) -> str:
+        return f"shard {self.number} is not ready: {self.failure}; send again later"

@@ -44,6 +44,9 @@ class Inbox:
         self.signals = 0
         """Number of signals that wait."""
 
+    def __bool__(self) -> bool:
+        return bool(self._reports or self._batches)
+
     @property
     def reports(self) -> tuple[AnyInput, ...]:
         """Inputs that nobody waits for, oldest first."""
@@ -69,19 +72,25 @@ class Inbox:
             Inputs after which no more is taken, at least 1; signals that came together stay together.
         """
         await self._arrived.wait()
-        works: list[Work] = []
-        size = 0
-        while self._reports and size < most:
-            works.append(self._reports.popleft())
-            size += 1
+        works: list[Work] = [*self.take_reports(most)]
+        size = len(works)
         while self._batches and size < most:
             batch = self._batches.popleft()
             works.append(batch)
             size += len(batch.signals)
             self.signals -= len(batch.signals)
-        if not (self._reports or self._batches):
-            self._arrived.clear()
+        self._rest()
         return works
+
+    def take_reports(self, most: int) -> list[AnyInput]:
+        """Take inputs that nobody waits for, as far as there are any, at most so many."""
+        reports = [self._reports.popleft() for _ in range(min(most, len(self._reports)))]
+        self._rest()
+        return reports
+
+    def _rest(self) -> None:
+        if not self:
+            self._arrived.clear()
 
     def refuse_signals(self, error: Exception) -> None:
         """Tell everyone who waits for a decision that there will be none."""

@@ -6,9 +6,7 @@ from decimal import Decimal
 from shared.clock import Clock
 from shared.errors import ConfigError
 from shared.settings import Settings
-from tradeengine.domain.ids import base36
 from tradeengine.domain.instrument import Instrument
-from tradeengine.domain.state import ShardState
 from tradeengine.venue.paper.book import PaperBook
 from tradeengine.venue.paper.funding import FundingSchedule
 from tradeengine.venue.paper.venue import PaperVenue
@@ -32,15 +30,6 @@ def paper_venue(settings: Settings, clock: Clock, instruments: Sequence[Instrume
     rate = settings.paper_funding_rate
     funding = FundingSchedule({instrument.symbol: rate for instrument in instruments}) if rate else None
     return PaperVenue(book, clock, instruments, latency_s=settings.paper_latency_ms / 1000, funding=funding)
-
-
-def remember(venue: PaperVenue, states: Sequence[ShardState], clock: Clock) -> None:
-    """Give the paper exchange, which died with the former process, what the books say."""
-    orders = [live for state in states for live in state.orders.values()]
-    legs = {(leg.symbol, leg.side): leg.books for state in states for leg in state.legs.values()}
-    positions = {key: books.quantity for key, books in legs.items()}
-    entries = {key: books.entry_price for key, books in legs.items()}
-    venue.restore(orders, positions, entry_prices=entries, prefix=f"{base36(clock.now_ms())}-")
 
 
 def _max_fill(settings: Settings, instruments: Sequence[Instrument]) -> Decimal | None:

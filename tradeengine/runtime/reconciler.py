@@ -73,6 +73,8 @@ class Reconciler:
         self._interval_s = interval_s
         self._wanted = asyncio.Event()
         self._first = asyncio.Event()
+        self._begun = 0
+        self._made = 0
         self._since = clock.monotonic()
         self._troubled_since: float | None = None
         self.latest: dict[str, VenueObserved] = {}
@@ -120,6 +122,15 @@ class Reconciler:
             "age_seconds": round(Decimal(self._clock.monotonic() - at), 3),
         }
 
+    def order(self) -> int:
+        """Look again at once; the number of the next look to begin, which sees the states as they are now."""
+        self._wanted.set()
+        return self._begun + 1
+
+    def has_made(self, number: int) -> bool:
+        """Whether what a look found, or one after it, has been handed to the shards."""
+        return self._made >= number
+
     def kick(self) -> None:
         """Look again at once."""
         self._wanted.set()
@@ -146,9 +157,11 @@ class Reconciler:
         RetrySafe, OutcomeUnknown
             If it did not answer in full.
         """
+        number = self._begun + 1
         found = await self._ask()
         for observed in found:
             self._submit(msgspec.structs.replace(observed, repair=repair))
+        self._made = max(self._made, number)
         self._first.set()
         return found
 
@@ -179,6 +192,7 @@ class Reconciler:
             ]
 
     async def _ask(self) -> list[VenueObserved]:
+        self._begun += 1
         began = self._clock.monotonic()
         figures = await self._venue.account()
         if figures is not None:

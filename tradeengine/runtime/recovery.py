@@ -1,4 +1,6 @@
-"""Recovery: a shard's state from its snapshot and the records after it."""
+"""Recovery: a shard's state from its snapshot and the records after it, or from all of its records."""
+
+from typing import NamedTuple
 
 import msgspec
 
@@ -6,37 +8,81 @@ from shared.errors import ConfigError
 from tradeengine.domain.decide import restore
 from tradeengine.domain.state import ShardState
 from tradeengine.journal.base import Journal, Snapshot
+from tradeengine.journal.stored import RecordsTrimmed
 
-PAGE = 1000
+
+class Recovered(NamedTuple):
+    """A shard as its records leave it.
+
+    Parameters
+    ----------
+    sequence
+        Of its last record.
+    unsaved
+        Events since the snapshot that it was made from.
+    """
+
+    state: ShardState
+    sequence: int
+    unsaved: int
 
 
-async def load_state(journal: Journal, shard: int) -> tuple[ShardState, int]:
-    """State of a shard and the sequence of its last record.
+async def load_state(journal: Journal, shard: int) -> Recovered:
+    """State of a shard, from its newest snapshot and the records after it.
 
     Raises
     ------
     ConfigError
-        If the snapshot cannot be read by this version.
+        If the snapshot cannot be read by this version, or records after it are gone.
     """
     snapshot = await journal.load_snapshot(shard)
-    state, sequence = (
-        (ShardState(shard=shard), 0) if snapshot is None else (_decode(shard, snapshot), snapshot.sequence)
-    )
     while True:
-        records = await journal.read(shard, after=sequence, limit=PAGE)
-        for record in records:
-            for entry in record.entries:
-                restore(state, entry.events)
-            sequence = record.sequence
-        if len(records) < PAGE:
-            return state, sequence
+        try:
+            return await _from(journal, shard, snapshot)
+        except RecordsTrimmed:
+            # Another process has saved a newer one meanwhile, and trimmed up to it.
+            former, snapshot = snapshot, await journal.load_snapshot(shard)
+            if snapshot is None or (former is not None and snapshot.sequence <= former.sequence):
+                raise
 
 
-def _decode(shard: int, snapshot: Snapshot) -> ShardState:
+async def remake_state(journal: Journal, shard: int) -> Recovered:
+    """State of a shard from its records alone, from the first one on.
+
+    Raises
+    ------
+    ConfigError
+        If the first ones are in the archive, and the journal reads none.
+    """
+    return await _from(journal, shard, None)
+
+
+def decode_snapshot(shard: int, snapshot: Snapshot) -> ShardState:
+    """State that a snapshot holds.
+
+    Raises
+    ------
+    ConfigError
+        If this version cannot read it.
+    """
     try:
         return msgspec.json.decode(snapshot.state, type=ShardState)
     except msgspec.DecodeError as error:
         raise ConfigError(
-            f"snapshot {snapshot.sequence} of shard {shard} cannot be read ({error}); "
-            "delete it, and the shard is made anew from its records"
+            f"snapshot {snapshot.sequence} of shard {shard} cannot be read ({error}): make it anew from the records, "
+            "with `tradeengine journal snapshot` while no engine works"
         ) from error
+
+
+async def _from(journal: Journal, shard: int, snapshot: Snapshot | None) -> Recovered:
+    state, sequence = (
+        (ShardState(shard=shard), 0) if snapshot is None else (decode_snapshot(shard, snapshot), snapshot.sequence)
+    )
+    unsaved = 0
+    while records := await journal.read(shard, after=sequence):
+        for record in records:
+            for entry in record.entries:
+                restore(state, entry.events)
+                unsaved += len(entry.events)
+            sequence = record.sequence
+    return Recovered(state, sequence, unsaved)

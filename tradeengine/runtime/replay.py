@@ -9,7 +9,6 @@ from tradeengine.domain.decide import step
 from tradeengine.domain.state import ShardState
 from tradeengine.journal.base import Journal
 from tradeengine.journal.record import Entry, Record
-from tradeengine.runtime.recovery import PAGE
 
 Progress = Callable[[int], None]
 
@@ -75,7 +74,7 @@ async def replay(journal: Journal, progress: Progress = lambda records: None) ->
 
 async def _page(journal: Journal, shard: int, after: int) -> Sequence[Record]:
     try:
-        return await journal.read(shard, after=after, limit=PAGE)
+        return await journal.read(shard, after=after)
     except msgspec.MsgspecError as error:
         raise EngineError(
             f"shard {shard}: a record after {after} cannot be read ({error}): the journal is damaged, or a newer "

@@ -1,6 +1,8 @@
-"""Patience: a request that is made again until it is answered."""
+"""Patience: a request that is made again until it is answered, and an answer that is not waited for without end."""
 
+import asyncio
 from collections.abc import Callable
+from typing import Any
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential
 
@@ -37,3 +39,25 @@ def until_answered(clock: Clock, tell: Callable[[str], None], *errors: type[Exce
         sleep=clock.sleep,
         before_sleep=told,
     )
+
+
+async def answered(answer: "asyncio.Future[Any]", seconds: float) -> bool:
+    """Wait for an answer, but not for longer than so many seconds; whether there is one.
+
+    Like ``asyncio.wait``, which takes half as long again; a shard waits so for each of its commits.
+    """
+    loop = asyncio.get_running_loop()
+    woken = loop.create_future()
+
+    def wake(_: object = None) -> None:
+        if not woken.done():
+            woken.set_result(None)
+
+    answer.add_done_callback(wake)
+    timer = loop.call_later(seconds, wake)
+    try:
+        await woken
+    finally:
+        timer.cancel()
+        answer.remove_done_callback(wake)
+    return answer.done()

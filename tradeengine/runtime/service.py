@@ -14,7 +14,9 @@ from contracts.enums import Severity
 from shared.clock import Clock
 from shared.errors import ConfigError, OutcomeUnknown, RetrySafe
 from shared.health import Health
-from shared.metrics import Metrics, Valuation
+from shared.leases.owner import owner_name
+from shared.leases.sqlite import SqliteLeases
+from shared.metrics import Counted, Metrics, Valuation
 from shared.settings import Embedded, Settings
 from tradeengine.domain.instrument import Instrument
 from tradeengine.domain.money import MONEY
@@ -25,11 +27,20 @@ from tradeengine.runtime.alerts import Alerts
 from tradeengine.runtime.committer import Committer
 from tradeengine.runtime.coverage import Cover, Coverage, CoveredPosition
 from tradeengine.runtime.engine import Engine
-from tradeengine.runtime.files import data_folder, journal_file, lock_folder, nats_folder, read_model_file
+from tradeengine.runtime.fencing import window_fence
+from tradeengine.runtime.files import (
+    data_folder,
+    journal_file,
+    leases_file,
+    lock_folder,
+    nats_folder,
+    read_model_file,
+)
 from tradeengine.runtime.intake import NatsIntake
 from tradeengine.runtime.metering import Meter
 from tradeengine.runtime.nats_server import EmbeddedServer, find_binary
-from tradeengine.runtime.paper import paper_venue, remember
+from tradeengine.runtime.ownership import LeasedOwnership
+from tradeengine.runtime.paper import paper_venue
 from tradeengine.runtime.retry import until_answered
 from tradeengine.runtime.service_health import register
 from tradeengine.runtime.shard import CommitListener
@@ -74,7 +85,7 @@ class Service:
         traded = tuple(instruments)
         self._traded = frozenset(instrument.symbol for instrument in traded)
         self.paper = None if settings.trading_mode.real else paper_venue(settings, clock, traded)
-        self.venue: Venue = self.paper or build_venue(settings, clock)
+        self.venue: Venue = self.paper or build_venue(settings, clock, fence=window_fence)
         self.nats_url: str | None = None
         self.intake: NatsIntake | None = None
         self.starting: str | None = "not started"
@@ -82,6 +93,7 @@ class Service:
         folder = data_folder(settings.data_dir)
         self._folder = folder
         self._journal = SqliteJournal(journal_file(folder))
+        self._leases = SqliteLeases(leases_file(folder))
         self.read_model = SqliteReadModel(read_model_file(folder), venue=self.venue.name, clock=clock)
         self._projector = Projector(self._journal, self.read_model, clock, range(settings.shards))
         self._committer = Committer(self._journal, clock)
@@ -94,13 +106,25 @@ class Service:
             config=trading_config(settings),
             initial_equity=settings.paper_equity,
             committer=self._committer,
+            ownership=LeasedOwnership(
+                self._leases,
+                clock,
+                owner_name(settings.pod_name),
+                settings.shards,
+                float(settings.lease_seconds),
+                # Who left leases in the folder is dead: its lock is held here.
+                alone=True,
+            ),
             listeners=[self._projector.notify, meter.observe, self.alerts.observe, *listeners],
             reconcile_s=float(settings.reconcile_interval_seconds),
-            alarm=lambda name, text, symbol: self.alerts.tell(name, Severity.CRITICAL, text, symbol=symbol),
+            alarm=self._alarm,
         )
         self._coverage = Coverage()
         self._jobs: list[asyncio.Task[None]] = []
         self._parts = AsyncExitStack()
+
+    def _alarm(self, name: str, text: str, symbol: str, severity: Severity = Severity.CRITICAL) -> None:
+        self.alerts.tell(name, severity, text, symbol=symbol)
 
     @property
     def wants_nats(self) -> bool:
@@ -139,6 +163,9 @@ class Service:
         parts.push_async_callback(self.read_model.close)
         await self._projector.start()
         parts.push_async_callback(self._projector.stop)
+        await self._leases.open()
+        parts.push_async_callback(self._leases.close)
+        parts.push_async_callback(self.engine.stop)
         await self.engine.read()
         self.nats_url = self.settings.nats_url
         register(self, self._committer, self._projector)
@@ -160,10 +187,7 @@ class Service:
         """
         parts = self._parts
         await self._answered(self.engine.prepare)
-        if self.paper is not None:
-            remember(self.paper, self.engine.states, self.clock)
         await self._answered(self.engine.start)
-        parts.push_async_callback(self.engine.stop)
         self._background(parts, self._watch(), "service-watch")
         self.starting = _LOOKING
         await self.engine.reconciler.first()
@@ -236,6 +260,7 @@ class Service:
             naked = [row for row in rows if row.cover is Cover.NAKED]
             self.metrics.exchange_observed(self.engine.reconciler.age_s, len(naked))
             self.metrics.journal_waits(self._committer.waiting)
+            self._watch_ownership()
             late = [row for row in naked if now - (row.naked_since_ms or now) >= _NAKED_TOO_LONG_MS]
             self.metrics.oldest_position(max([now - row.position.opened_ms for row in rows], default=0) / 1000)
             most = int(self.settings.stale_position_seconds * 1000)
@@ -247,7 +272,16 @@ class Service:
             old = _names(f"open for more than {self.settings.stale_position_seconds} s", stale)
             self.alerts.stand("stale_position", old, Severity.WARNING, changes=True)
             self.alerts.stand("engine_trouble", self.engine.trouble)
-            self.alerts.stand("venue_trouble", self.venue.state().trouble)
+            venue = self.venue.state()
+            self.alerts.stand("venue_trouble", venue.trouble)
+            closed = "; ".join(venue.closed_symbols.values()) or None
+            self.alerts.stand("symbol_closed", closed, Severity.WARNING, changes=True)
+
+    def _watch_ownership(self) -> None:
+        engine = self.engine
+        counted = Counted(engine.ownership.renewals, engine.tenancy.takeovers, dict(engine.fence_refusals))
+        self.metrics.ownership_observed(len(engine.ownership.held), counted)
+        self.alerts.stand("lease_trouble", engine.ownership.trouble)
 
     @property
     def hindrance(self) -> str | None:

@@ -22,6 +22,7 @@ def register(service: "Service", committer: Committer, projector: Projector) -> 
     health.register("read_model", lambda: _read_model(projector), required=False)
     health.register("venue", lambda: _venue(service))
     health.register("reconciliation", lambda: _reconciliation(engine))
+    health.register("distributed_lock_manager", lambda: _ownership(engine))
     health.register("nats", lambda: _nats(service), required=service.wants_nats)
 
 
@@ -33,6 +34,22 @@ def _dispatcher(service: "Service") -> ComponentHealth:
 def _position_manager(engine: Engine) -> ComponentHealth:
     count = sum(len(state.legs) for state in engine.states)
     return ComponentHealth(details={"positions_count": count})
+
+
+def _ownership(engine: Engine) -> ComponentHealth:
+    """Which shards are held here, under which fencing tokens. Standing by without any is healthy."""
+    ownership = engine.ownership
+    held = dict(ownership.held)
+    details: dict[str, JsonValue] = {
+        "owner": ownership.owner,
+        "shards_held": [*sorted(held)],
+        "epochs": {str(shard): held[shard].epoch for shard in sorted(held)},
+        "members": list(ownership.members),
+    }
+    if ownership.trouble is None:
+        return ComponentHealth(details=details)
+    state = ComponentHealth.degraded if held else ComponentHealth.unhealthy
+    return state(ownership.trouble, **details)
 
 
 def _journal(committer: Committer) -> ComponentHealth:

@@ -1,25 +1,28 @@
-"""A shard at work: decide what has arrived, commit it as one record, and only then let anything leave."""
+"""A shard at work: decide what has arrived, commit it as one record, and only then let leave what it calls for."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Final, TypeVar
 
 import structlog
+from msgspec import structs
 
-from contracts.enums import Outcome, Reason, RejectionSource
+from contracts.enums import Outcome, Reason, RejectionSource, Severity
 from contracts.signal import Signal
 from shared.clock import Clock
 from shared.errors import EngineError, Fenced, OutcomeUnknown, RetrySafe
 from tradeengine.domain.decide import restore, step
-from tradeengine.domain.events import AnyEvent, SignalDecided
+from tradeengine.domain.events import AlertRaised, AnyEvent, SignalDecided
 from tradeengine.domain.inputs import AnyInput, SignalReceived
 from tradeengine.domain.state import ShardState
 from tradeengine.journal.base import Journal, Snapshot
-from tradeengine.journal.record import Entry, Record
+from tradeengine.journal.record import MAX_RECORD_BYTES, Entry, EntryTooLarge, Record, entry_size
 from tradeengine.runtime.account import Account
 from tradeengine.runtime.committer import Committer
 from tradeengine.runtime.inbox import Inbox, SignalBatch, Work
+from tradeengine.runtime.pipeline import Answer, Outstanding, Pipeline
 from tradeengine.runtime.recovery import load_state
-from tradeengine.runtime.retry import until_answered
+from tradeengine.runtime.retry import answered, until_answered
 from tradeengine.runtime.translate import to_input
 
 MAX_BATCH = 500
@@ -28,23 +31,41 @@ MAX_BATCH = 500
 MAX_WAITING = 20_000
 """Most signals that wait for a shard before it asks their senders to come again."""
 
-SNAPSHOT_EVERY = 2_000
-"""Records between two snapshots."""
+SNAPSHOT_EVERY = 10_000
+"""Events between two snapshots: what a start has to apply again, at most."""
+
+_PATIENCE_S: Final = 0.05
+"""How long the shard waits for the store before it decides reports meanwhile, and how long it gathers them, seconds."""
+
+T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
 CommitListener = Callable[[Record], None]
 
 
+def _ignore(record: Record) -> None:
+    """Nobody is to be told."""
+
+
 class Shard:
     """Owner of a part of the symbols.
 
+    Signals wait for the commit of what was decided before them. Reports, timers and prices do not wait long: while the
+    store takes its time they are decided all the same, each record behind those under way, for a fill that waits is a
+    position without its stop.
+
     Parameters
     ----------
-    state, sequence
-        The state and the position of the last record, as :func:`~tradeengine.runtime.recovery.load_state` gives them.
+    state, sequence, unsaved
+        The state, the position of the last record, and the events since the newest snapshot, as
+        :func:`~tradeengine.runtime.recovery.load_state` gives them.
     listeners
         Called with each record once it is committed, in order; they must not block.
+    overdue
+        Called with a record whose commit takes long, once; it may be committed later, or never. It must not block.
+    epoch
+        Fencing token of the lease under which it works, for its records.
     """
 
     def __init__(
@@ -57,6 +78,9 @@ class Shard:
         account: Account,
         clock: Clock,
         listeners: Sequence[CommitListener],
+        overdue: CommitListener = _ignore,
+        epoch: int = 0,
+        unsaved: int = 0,
     ) -> None:
         self.state = state
         self.sequence = sequence
@@ -65,9 +89,17 @@ class Shard:
         self._account = account
         self._clock = clock
         self._listeners = listeners
+        self._overdue = overdue
+        self._epoch = epoch
         self._inbox = Inbox()
-        self._uncommitted: list[AnyInput] = []
-        self._snapshot_at = sequence
+        self._pipeline = Pipeline()
+        # What is decided and not handed over yet.
+        self._entries: list[Entry] = []
+        self._bytes = 0
+        self._inputs: list[AnyInput] = []
+        self._answers: list[Answer] = []
+        self._unsaved = unsaved
+        self._snapshot_due = SNAPSHOT_EVERY
         self._settled = True
         self.failure: str | None = None
         self.trouble: str | None = None
@@ -96,10 +128,9 @@ class Shard:
         Parameters
         ----------
         sequence
-            Where the journal ends now. The record that was under way at the failure may have landed.
+            Where the journal ends now. Records that were under way at the failure may have landed.
         """
-        in_hand = self._uncommitted if sequence == self.sequence else []
-        return [*in_hand, *self._inbox.reports]
+        return [*self._pipeline.unworked(sequence), *self._inputs, *self._inbox.reports]
 
     async def run(self) -> None:
         """Work until cancelled.
@@ -108,15 +139,19 @@ class Shard:
         ------
         Fenced
             If another process owns the shard; the state is worthless then.
+        Rejected, OutcomeUnknown
+            If a record was not committed; the state is worthless too.
         """
         works: list[Work] = []
         try:
             while True:
+                while self._pipeline and not self._inbox:
+                    await self._land(self.sequence + 1)
                 works = await self._inbox.take(MAX_BATCH)
                 await self.process(works)
                 works = []
-                if self.sequence - self._snapshot_at >= SNAPSHOT_EVERY:
-                    await self.save_snapshot()
+                if self._settled and self._unsaved >= self._snapshot_due:
+                    await self._beside_reports(self.save_snapshot())
         except BaseException as error:
             self.failure = f"{type(error).__name__}: {error}"
             self._abandon(works, error)
@@ -136,77 +171,157 @@ class Shard:
     async def process(self, works: Sequence[Work]) -> None:
         """Decide works in order, commit their events as one record, then hand the record out.
 
+        Parameters
+        ----------
+        works
+            Inputs that nobody waits for first, then signals.
+
         Raises
         ------
-        Fenced, OutcomeUnknown
+        Fenced, Rejected, OutcomeUnknown
             If the record was not committed: the state must be dropped.
         """
-        self._settled = False
-        self._uncommitted = [work for work in works if not isinstance(work, SignalBatch)]
-        entries: list[Entry] = []
-        answers: list[tuple[SignalBatch, list[SignalDecided]]] = []
+        self._inputs = [work for work in works if not isinstance(work, SignalBatch)]
         for work in works:
             if isinstance(work, SignalBatch):
-                decisions = [await self._decide_signal(signal, entries) for signal in work.signals]
-                answers.append((work, decisions))
+                decisions = [await self._decide_signal(signal) for signal in work.signals]
+                self._answers.append((work, decisions))
             else:
-                events = self._step(work)
-                if events:
-                    entries.append(Entry(work, tuple(events)))
-        if entries:
-            record = Record(self.state.shard, self.sequence + 1, tuple(entries))
-            await self._committer.commit(record)
-            self.sequence += 1
-            self._uncommitted = []
-            for listener in self._listeners:
-                listener(record)
-        self._uncommitted = []
-        self._settled = True
-        for batch, decisions in answers:
-            batch.answer(decisions)
+                self._decide_input(work)
+        self._hand_over()
+        await self._land(self.sequence + len(self._pipeline))
 
-    def _step(self, given: AnyInput) -> list[AnyEvent]:
+    def _decide_input(self, given: AnyInput) -> None:
+        self._settled = False
         try:
-            return step(self.state, given)
+            events = step(self.state, given)
+            if events:
+                self._note(Entry(given, tuple(events)))
         except Exception:
             # Whoever gave it to the next state would see it fail again, and the shard would never come back.
-            self._uncommitted.remove(given)
+            self._inputs.remove(given)
             self.undecidable = given
             log.critical("input_failed", shard=self.state.shard, given=repr(given), action="it is left out")
             raise
+
+    def _note(self, entry: Entry) -> None:
+        """Add what an input led to; where it has no room in the record, that one goes ahead without it.
+
+        Raises
+        ------
+        EntryTooLarge
+            If it has no room in a record of its own either.
+        """
+        size = entry_size(entry)
+        if self._bytes + size > MAX_RECORD_BYTES:
+            at = next((n for n, one in enumerate(self._inputs) if one is entry.input), len(self._inputs))
+            self._inputs, later = self._inputs[:at], self._inputs[at:]
+            self._hand_over()
+            self._inputs = later
+        self._entries.append(entry)
+        self._bytes += size
+
+    def _hand_over(self) -> None:
+        """Give what has been decided to the committer, as one record behind those under way."""
+        entries, inputs, answers = self._entries, self._inputs, self._answers
+        self._entries, self._inputs, self._answers, self._bytes = [], [], [], 0
+        if entries:
+            sequence = self.sequence + len(self._pipeline) + 1
+            record = Record(self.state.shard, sequence, tuple(entries), self._epoch)
+            committed = self._committer.begin(record)
+            self._pipeline.put(Outstanding(record, inputs, answers, committed, self._clock.monotonic()))
+        elif self._pipeline:
+            self._pipeline.attach(inputs, answers)
+        else:
+            self._settled = True
+            _tell(answers)
+
+    async def _land(self, sequence: int) -> None:
+        """Return when the records up to a sequence are committed and handed out; later ones may be under way then."""
+        while self.sequence < sequence and (oldest := self._pipeline.oldest) is not None:
+            await self._wait_beside_reports(oldest)
+            self._hand_out()
+
+    def _hand_out(self) -> None:
+        """Let leave what committed records call for, and tell what they decide."""
+        for done in self._pipeline.committed():
+            self.sequence = done.record.sequence
+            self._unsaved += sum(len(entry.events) for entry in done.record.entries)
+            for listener in self._listeners:
+                listener(done.record)
+            _tell(done.answers)
+        if not (self._pipeline or self._entries):
+            self._settled = True
+
+    async def _wait_beside_reports(self, answer: "asyncio.Future[Any]") -> None:
+        """Wait for the store; whenever it has not answered for a while, decide what else has been reported."""
+        while True:
+            if await answered(answer, _PATIENCE_S):
+                return
+            # First what has failed: nothing may be decided on it any more.
+            self._hand_out()
+            if self._pipeline.has_room:
+                self._inputs = self._inbox.take_reports(MAX_BATCH)
+                for given in tuple(self._inputs):
+                    self._decide_input(given)
+                self._hand_over()
+            for record in self._pipeline.newly_overdue(self._clock.monotonic()):
+                self._overdue(record)
+
+    async def _beside_reports(self, request: Coroutine[Any, Any, T]) -> T:
+        """Make a request to the store, and decide what is reported while it takes long."""
+        asking = asyncio.ensure_future(request)
+        try:
+            await self._wait_beside_reports(asking)
+            return asking.result()
+        finally:
+            asking.cancel()
 
     async def save_snapshot(self) -> None:
         """Save the state as of the last record; not while a record is under way, whose events it holds already.
 
         A store that does not take it now costs the next start some time, and nothing else.
         """
-        if not self._settled or self.sequence <= self._snapshot_at:
+        if not self._settled or not self._unsaved:
             return
+        snapshot, covered = Snapshot(self.sequence, self.state.canonical()), self._unsaved
+        # Counted from here on, whatever becomes of this one: a store that refuses is not asked with each record.
+        self._snapshot_due = covered + SNAPSHOT_EVERY
         try:
-            await self._journal.save_snapshot(self.state.shard, Snapshot(self.sequence, self.state.canonical()))
+            await self._journal.save_snapshot(self.state.shard, snapshot)
         except (RetrySafe, OutcomeUnknown) as error:
             log.warning("snapshot_failed", shard=self.state.shard, reason=str(error), action="the records are kept")
-        self._snapshot_at = self.sequence
+        else:
+            self._unsaved -= covered
+            self._snapshot_due = SNAPSHOT_EVERY
 
-    async def _decide_signal(self, signal: Signal, entries: list[Entry]) -> SignalDecided:
+    async def _decide_signal(self, signal: Signal) -> SignalDecided:
         now = self._clock.now_ms()
         given = to_input(signal, now, self._account.context(signal, self.state.config, now))
         if self.state.needs_lookup(given):
-            known = await self._is_decided(given.key)
+            # What is decided so far goes ahead: the store may take its time, and reports are decided meanwhile.
+            self._hand_over()
+            known = await self._beside_reports(self._is_decided(given.key))
             # The answer may have been long in coming: the signal is as old, and the market as it is, now.
             now = self._clock.now_ms()
             given = to_input(signal, now, self._account.context(signal, self.state.config, now), known=known)
+        self._settled = False
         try:
-            events: Sequence[AnyEvent] = step(self.state, given)
+            events = step(self.state, given)
+            self._note(Entry(given, tuple(events)))
         except EngineError:
             raise
         except Exception as error:
             # Supervised border: one signal that the core cannot decide must not stop the others.
             log.exception("decision_failed", strategy_id=signal.strategy_id, signal_id=signal.signal_id)
-            await self._reload(entries)
-            events = [_failed(given, error)]
-            restore(self.state, events)
-        entries.append(Entry(given, tuple(events)))
+            await self._reload()
+            failed: list[AnyEvent] = [_failed(given, error)]
+            if isinstance(error, EntryTooLarge):
+                given = structs.replace(given, carried={})
+                failed.append(_too_large(given, error))
+            restore(self.state, failed)
+            self._note(Entry(given, tuple(failed)))
+            events = failed
         return next(event for event in events if isinstance(event, SignalDecided))
 
     async def _is_decided(self, key: str) -> bool:
@@ -219,12 +334,31 @@ class Shard:
         self.trouble = None
         return found
 
-    async def _reload(self, entries: list[Entry]) -> None:
-        """Make the state anew from what is committed and what this batch has decided so far."""
-        self.state, self.sequence = await load_state(self._journal, self.state.shard)
-        for entry in entries:
+    async def _reload(self) -> None:
+        """Make the state anew from what is committed and what has been decided since."""
+        while (oldest := self._pipeline.oldest) is not None:
+            await asyncio.wait((oldest,))
+            self._hand_out()
+        self.state, self.sequence, self._unsaved = await load_state(self._journal, self.state.shard)
+        for entry in self._entries:
             restore(self.state, entry.events)
         self._account.attach(self.state)
+
+
+def _tell(answers: Sequence[Answer]) -> None:
+    for batch, decisions in answers:
+        batch.answer(decisions)
+
+
+def _too_large(given: SignalReceived, error: EntryTooLarge) -> AlertRaised:
+    return AlertRaised(
+        time_ms=given.time_ms,
+        name="signal_too_large",
+        severity=Severity.WARNING,
+        text=f"signal {given.signal_id} was rejected and is kept without what it carries: {error}; send less with it",
+        symbol=given.symbol,
+        strategy_id=given.strategy_id,
+    )
 
 
 def _failed(given: SignalReceived, error: Exception) -> SignalDecided:

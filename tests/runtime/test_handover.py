@@ -1,0 +1,320 @@
+"""Shards that change hands: on a clean stop, after silence, and by force; the exchange is real, time is virtual."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+
+import pytest
+
+from contracts.enums import Outcome
+from contracts.subjects import shard_of
+from shared.errors import Fenced, OutcomeUnknown, RetrySafe
+from tests.support.pods import SHARDS, TTL_S, Pod, Site, played
+from tradeengine.domain.events import OrderFilled, OrderPlanned, OwnerChanged, SignalDecided
+from tradeengine.journal.record import Record
+from tradeengine.runtime.replay import replay
+
+SHARD = shard_of("BTCUSDT", SHARDS)
+
+
+def outcomes(records: Sequence[Record]) -> list[tuple[str, Outcome]]:
+    """Signals and their outcomes, in the order in which they were committed."""
+    decided = [event for record in records for event in record.events() if isinstance(event, SignalDecided)]
+    return [(event.signal_id, event.outcome) for event in decided]
+
+
+def test_a_pod_that_comes_gets_its_share_and_one_that_goes_leaves_all_of_it() -> None:
+    async def job(site: Site) -> None:
+        first = await site.pod("a")
+        await site.spread(first)
+        for symbol in ("BTCUSDT", "ETHUSDT"):
+            assert (await site.decide(site.signal("buy", symbol=symbol, quantity="0.01"))).outcome is Outcome.ACCEPTED
+        await site.equal(first)
+        stops = (await site.exchange.account()).conditional
+
+        second = await site.pod("b")
+        await site.spread(first, second)
+        await site.equal(first, second)
+        taken = await site.until(lambda: first.engine.ownership.members == ("a", "b"), "both to be known")
+        assert taken < TTL_S
+
+        began = site.loop.time()
+        await first.engine.stop()
+        await site.spread(second)
+        assert site.loop.time() - began < TTL_S, "what was given back need not be waited for"
+        await site.equal(second)
+        assert (await site.exchange.account()).conditional == stops, "stops rest where they rested"
+        for symbol in ("BTCUSDT", "ETHUSDT"):
+            decided = await site.decide(site.signal("close", symbol=symbol), second)
+            assert decided.outcome is Outcome.ACCEPTED
+        await site.equal(second)
+        assert (await site.exchange.account()).legs == {}
+
+    played(job)
+
+
+def test_each_takeover_is_a_record_of_its_own_and_records_carry_its_epoch() -> None:
+    async def job(site: Site) -> None:
+        first = await site.pod("a")
+        await site.spread(first)
+        await site.decide(site.signal("hold"))
+        await first.engine.stop()
+        second = await site.pod("b")
+        await site.spread(second)
+        await site.decide(site.signal("hold"))
+
+        records = await site.records()
+        changes = [(record.sequence, event) for record in records for event in record.events()]
+        taken = [(number, event.owner, event.epoch) for number, event in changes if isinstance(event, OwnerChanged)]
+        assert [(owner, epoch) for _, owner, epoch in taken] == [("a", 1), ("b", 2)]
+        assert taken[0][0] == 1
+        assert (await replay(site.journal)).difference is None
+        assert [record.epoch for record in records] == [1] * (taken[1][0] - 1) + [2] * (len(records) - taken[1][0] + 1)
+
+    played(job)
+
+
+def test_who_falls_silent_is_followed_when_his_time_is_over_and_not_before() -> None:
+    async def job(site: Site) -> None:
+        first = await site.pod("a")
+        await site.spread(first)
+        second = await site.pod("b")
+        await site.spread(first, second)
+        lost = site.owner_of("BTCUSDT", first, second)
+        other = second if lost is first else first
+        assert (await site.decide(site.signal("buy", quantity="0.01"))).outcome is Outcome.ACCEPTED
+        await site.equal(first, second)
+
+        lost.cut_off()
+        seconds = await site.until(lambda: SHARD in other.owned, "the takeover", 3 * TTL_S)
+        assert seconds > 0.6 * TTL_S, "the former owner may count on two thirds of its time at least"
+        assert lost.owned == frozenset()
+        await site.spread(other)
+        await site.equal(other)
+        assert (await site.decide(site.signal("close"), other)).outcome is Outcome.ACCEPTED
+        await site.equal(other)
+
+        lost.journal.is_cut = lost.leases.is_cut = False
+        await site.spread(first, second)
+        await site.equal(first, second)
+
+    played(job)
+
+
+async def _two_owners(site: Site) -> tuple[Pod, Pod]:
+    """Two pods that both believe that BTCUSDT is theirs: the clock of the first stands still. The first comes first."""
+    former = await site.pod("a")
+    await site.spread(former)
+    assert (await site.decide(site.signal("buy", "before", quantity="0.01"))).outcome is Outcome.ACCEPTED
+    await site.equal(former)
+    successor = await site.pod("b")
+    former.clock.stop()
+    former.leases.is_cut = True
+    await site.until(lambda: len(successor.owned) == SHARDS, "the takeover")
+    await site.until(lambda: successor.engine.trouble is None, "the successor to be ready")
+    return former, successor
+
+
+def test_of_two_who_believe_that_they_own_a_shard_one_is_fenced_and_the_books_are_right() -> None:
+    async def job(site: Site) -> None:
+        former, successor = await _two_owners(site)
+        assert SHARD in former.owned, "it believes so"
+        signal = site.signal("buy", "A", quantity="0.02")
+
+        answers = await asyncio.gather(former.decide(signal), successor.decide(signal), return_exceptions=True)
+        assert isinstance(answers[0], Fenced), answers
+        assert isinstance(answers[1], SignalDecided)
+        assert answers[1].outcome is Outcome.ACCEPTED
+        await site.until(lambda: SHARD not in former.owned, "the former owner to drop the shard")
+        await site.equal(successor)
+        assert outcomes(await site.records()).count((signal.signal_id, Outcome.ACCEPTED)) == 1
+        assert (await successor.decide(signal)).outcome is Outcome.DUPLICATE
+
+        former.clock.go_on()
+        former.leases.is_cut = False
+        await site.spread(former, successor)
+        await site.equal(former, successor)
+
+    played(job)
+
+
+def test_what_a_former_owner_appends_late_is_refused_and_none_of_its_orders_leave() -> None:
+    async def job(site: Site) -> None:
+        former = await site.pod("a")
+        await site.spread(former)
+        lands = asyncio.Event()
+        asked: list[Record] = []
+
+        async def hold(records: Sequence[Record]) -> None:
+            asked.extend(records)
+            await lands.wait()
+
+        former.journal.before_append = hold
+        signal = site.signal("buy", quantity="0.02")
+        deciding = asyncio.create_task(former.decide(signal))
+        await site.until(lambda: asked, "the record to be on its way")
+        successor = await site.pod("b")
+        former.leases.is_cut = True
+        await site.until(lambda: SHARD in successor.owned, "the takeover")
+        lands.set()
+        with pytest.raises((Fenced, RetrySafe, OutcomeUnknown)):
+            await deciding
+        await site.spread(successor)
+        assert all(record.epoch == 2 for record in (await site.records()) if record.sequence >= asked[0].sequence)
+        assert (await successor.decide(signal)).outcome is Outcome.ACCEPTED
+        await site.equal(successor)
+        fills = [
+            event for record in await site.records() for event in record.events() if isinstance(event, OrderFilled)
+        ]
+        assert [str(fill.quantity) for fill in fills] == ["0.02"]
+
+    played(job)
+
+
+def test_a_record_that_lands_between_the_reading_and_the_claim_is_read_too() -> None:
+    """What the former owner had under way when its lease ended may land as long as nobody has claimed its position."""
+
+    async def job(site: Site) -> None:
+        former = await site.pod("a")
+        await site.spread(former)
+        lands, landed = asyncio.Event(), asyncio.Event()
+
+        async def hold(_: Sequence[Record]) -> None:
+            await lands.wait()
+
+        former.journal.before_append = hold
+        signal = site.signal("buy", quantity="0.02")
+        deciding = asyncio.create_task(former.decide(signal))
+        successor = Pod("b", site)
+        site.pods.append(successor)
+
+        async def let_land(records: Sequence[Record]) -> None:
+            if not lands.is_set() and any(record.shard == SHARD for record in records):
+                lands.set()
+                # The successor has read, and its claim is on its way.
+                await site.until_recorded(records[0].sequence)
+                landed.set()
+
+        successor.journal.before_append = let_land
+        former.leases.is_cut = True
+        await successor.start()
+        await site.until(lambda: len(successor.owned) == SHARDS, "the takeover")
+        assert landed.is_set()
+        with suppress(Fenced, RetrySafe, OutcomeUnknown):
+            await deciding
+        assert (await site.decide(signal, successor)).outcome is Outcome.DUPLICATE, "the record counts"
+        await site.equal(successor)
+        events = [event for record in await site.records() for event in record.events()]
+        taken = [(event.owner, event.epoch) for event in events if isinstance(event, OwnerChanged)]
+        assert taken == [("a", 1), ("b", 2)], "it was not fenced, and holds its first lease"
+        planned = [event for event in events if isinstance(event, OrderPlanned)]
+        assert len([event for event in planned if event.order.quantity and event.order.purpose.opening]) == 1
+
+    played(job)
+
+
+@pytest.mark.parametrize("when", ["before", "after"], ids=["it never came", "its answer is lost"])
+def test_an_order_under_way_when_its_pod_falls_silent_is_one_order(when: str) -> None:
+    """Who takes over asks the exchange before anything is sent."""
+
+    async def job(site: Site) -> None:
+        former = await site.pod("a")
+        await site.spread(former)
+        fault = {"match": {"method": "POST", "path": "/fapi/v1/order"}, "times": 1, "when": when}
+        await site.exchange.control("faults", [fault | {"effect": {"drop_connection": True}}])
+        signal = site.signal("buy", quantity="0.02")
+        assert (await former.decide(signal)).outcome is Outcome.ACCEPTED
+        former.cut_off()
+        successor = await site.pod("b")
+        await site.spread(successor)
+        assert (await successor.decide(signal)).outcome is Outcome.DUPLICATE
+        await site.equal(successor)
+        ((quantity, _),) = (await site.exchange.account()).legs.values()
+        assert quantity == signal.quantity
+
+    played(job)
+
+
+def test_what_happened_while_nobody_worked_on_a_shard_is_booked_by_who_takes_it() -> None:
+    """The successor's own stream told of a trade by hand, and its list of funding, when the shard was not its own."""
+
+    async def job(site: Site) -> None:
+        former = await site.pod("a")
+        await site.spread(former)
+        assert (await site.decide(site.signal("buy", quantity="0.02"))).outcome is Outcome.ACCEPTED
+        await site.equal(former)
+        successor = await site.pod("b")
+        former.cut_off()
+        sold = {"symbol": "BTCUSDT", "side": "SELL", "positionSide": "LONG", "type": "MARKET", "quantity": "0.005"}
+        assert "orderId" in await site.exchange.ask("POST", "/fapi/v1/order", **sold)
+        await site.exchange.control("funding", {"symbol": "BTCUSDT", "rate": "0.001"})
+        await site.clock.sleep(5)
+        assert SHARD not in successor.owned, "it has heard of both, and they were none of its affair"
+        await site.spread(successor)
+        await site.equal(successor)
+        booked = [type(event).__name__ for record in await site.records() for event in record.events()]
+        assert booked.count("FundingBooked") == 1
+
+    played(job)
+
+
+def test_a_shard_is_handed_over_only_when_its_orders_are_known() -> None:
+    """The exchange takes no orders for a moment, just when the shard should go to another process."""
+
+    async def job(site: Site) -> None:
+        pod = await site.pod("a")
+        await site.spread(pod)
+        unavailable = {"effect": {"status": 503, "msg": "Service Unavailable"}, "times": None}
+        await site.exchange.control("faults", [{"match": {"method": "POST", "path": "/fapi/v1/order"}} | unavailable])
+        assert (await site.decide(site.signal("buy", quantity="0.02"))).outcome is Outcome.ACCEPTED
+        pod.engine.tenancy.surplus(SHARD)
+        assert SHARD not in pod.owned
+        with pytest.raises(RetrySafe, match="handed over"):
+            await pod.decide(site.signal("hold"))
+        await site.clock.sleep(1)
+        assert pod.engine.ownership.held[SHARD].epoch == 1, "its order is still under way"
+        await site.exchange.heal()
+        # Nobody else is there to take it, so it comes back, under another lease.
+        await site.until(lambda: SHARD in pod.owned, "the shard to come back")
+        assert pod.engine.ownership.held[SHARD].epoch == 2
+        assert await site.journal.load_snapshot(SHARD) is not None
+        await site.equal(pod)
+
+    played(job)
+
+
+def test_a_keeper_that_fails_leaves_nothing_that_anybody_counts_on() -> None:
+    async def job(site: Site) -> None:
+        pod = await site.pod("a")
+        await site.spread(pod)
+
+        async def broken(*_: object) -> None:
+            raise KeyError("an answer that nobody understands")
+
+        pod.leases.renew = broken
+        await site.until(lambda: not pod.owned, "the shards to be dropped", TTL_S)
+        assert "leases are kept no more" in str(pod.engine.trouble)
+        successor = await site.pod("b")
+        await site.spread(successor)
+
+    played(job)
+
+
+def test_a_lease_store_that_is_down_at_the_start_is_taken_up_when_it_is_there() -> None:
+    """I76: nothing is decided while it is away, operators can see why, and trading resumes by itself."""
+
+    async def job(site: Site) -> None:
+        pod = Pod("a", site)
+        site.pods.append(pod)
+        pod.leases.is_cut = True
+        await pod.start()
+        await site.clock.sleep(300)
+        assert "cut off" in str(pod.engine.trouble)
+        with pytest.raises(Fenced):
+            await pod.decide(site.signal("buy", quantity="0.01"))
+        pod.leases.is_cut = False
+        await site.until(lambda: len(pod.owned) == SHARDS and pod.engine.trouble is None, "trading", 30)
+        assert (await site.decide(site.signal("buy", quantity="0.01"))).outcome is Outcome.ACCEPTED
+        await site.equal(pod)
+
+    played(job)
