@@ -125,6 +125,8 @@ class Metrics:
         self._observed = self._gauge("reconciliation_age_seconds", "Age of the last complete look at the exchange.")
         self._journal_waiting = self._gauge("journal_waiting_records", "Records that the store has not confirmed yet.")
         self._make_lease_metrics()
+        self._copy_records = self._gauge("copy_lag_records", "Records that a copy has not applied yet.", ("copy",))
+        self._copy_seconds = self._gauge("copy_lag_seconds", "Age of what a copy shows.", ("copy",))
         self._oldest = self._gauge("oldest_position_seconds", "Age of the strategy position that is open longest.")
         self._http = self._histogram(
             "http_request_seconds", "HTTP requests.", _LATENCY_S, ("route", "method", "status")
@@ -271,6 +273,11 @@ class Metrics:
     def journal_waits(self, records: int) -> None:
         """Set how many records the store has not confirmed yet."""
         self._journal_waiting.set(records)
+
+    def copy_observed(self, copy: str, records: int, seconds: float) -> None:
+        """How far a copy lies behind the journal."""
+        self._copy_records.labels(copy).set(records)
+        self._copy_seconds.labels(copy).set(seconds)
 
     def http_request(self, route: str, method: str, status: int, seconds: float) -> None:
         """An HTTP request was answered; the route is its template, never the path."""

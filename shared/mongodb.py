@@ -11,7 +11,7 @@ from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import PyMongoError
 
-from shared.errors import ConfigError, Rejected
+from shared.errors import ConfigError, Rejected, RetrySafe
 from shared.mongodb_errors import DUPLICATE_KEY, error_for, mapped_errors
 
 Document = dict[str, Any]
@@ -97,11 +97,11 @@ class MongoStore:
 
         Raises
         ------
-        RuntimeError
-            If the store is not open.
+        RetrySafe
+            While the store is not open.
         """
         if self._database is None:
-            raise RuntimeError(f"the MongoDB database {self.name} is not open")
+            raise RetrySafe(f"the MongoDB database {self.name} is not connected; try again later")
         return self._database
 
     def collection(self, name: str) -> AsyncCollection[Document]:

@@ -175,6 +175,12 @@ class Settings(BaseModel):
     mongodb_timeout_ms: Annotated[
         int, Field(ge=500, le=60_000, description="milliseconds that a command may take, 500 to 60000")
     ] = 5_000
+    journal_keep_days: Annotated[
+        int, Field(ge=0, le=36_500, description="days that records stay in the journal when it is archived, 0 or more")
+    ] = 7
+    archive_dir: Annotated[
+        Path | None, _says("folder that records are archived to; none: the folder archive in the data folder")
+    ] = None
     mysql_uri: Annotated[
         Annotated[str, uri("mysql", "mysql+pymysql")] | None,
         _says("where the analysts' copy is kept, mysql://user:password@host:port/database; none: no copy"),

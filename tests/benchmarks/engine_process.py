@@ -74,7 +74,7 @@ async def _work(line: Line, url: str, folder: Path) -> Committed:
     while any(state.orders for state in service.engine.states):
         await clock.sleep(_POLL_S)
         booked_ns = monotonic_ns()
-    while service.read_model.freshness.records_behind:
+    while service.stores.read_model.freshness.records_behind:
         await clock.sleep(_POLL_S)
     behind_s = (monotonic_ns() - acked_ns) / 1e9
     await service.stop()

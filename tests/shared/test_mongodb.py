@@ -44,7 +44,7 @@ async def test_whoever_opened_it_closes_it_and_the_last_one_disconnects(
     await store.close()
     await store.close()
     assert not store.is_open
-    with pytest.raises(RuntimeError, match=f"{mongodb_database} is not open"):
+    with pytest.raises(RetrySafe, match=f"{mongodb_database} is not connected"):
         store.collection("numbers")
 
 

@@ -214,7 +214,7 @@ def _api(service: Service, *, posted: bool) -> ApiServices:
         metrics=service.metrics,
         clock=service.clock,
         desk=service.engine,
-        read_model=service.read_model,
+        read_model=service.stores.read_model,
         account=service.account,
         coverage=service.coverage,
         reconciler=service.engine.reconciler,

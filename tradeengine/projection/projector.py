@@ -69,7 +69,8 @@ class Projector:
         self._page = PageSize()
         self._pace = Pace(clock)
         self._told = 0.0
-        self._is_open = False
+        self.is_open = False
+        """Whether the read model was ever opened."""
         self._wake = asyncio.Event()
         self._moved = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -86,7 +87,7 @@ class Projector:
         RetrySafe
             If one of the two does not answer.
         """
-        self._is_open = True
+        self.is_open = True
         await self._find()
         self._begin()
 
@@ -196,9 +197,9 @@ class Projector:
 
     async def _advance(self) -> None:
         """Apply one batch, or wait for a record or a shard."""
-        if not self._is_open:
+        if not self.is_open:
             await self._read_model.open()
-            self._is_open = True
+            self.is_open = True
         await self._find()
         if self._unknown():
             return

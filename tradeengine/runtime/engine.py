@@ -24,7 +24,7 @@ from tradeengine.runtime.host import ShardHost
 from tradeengine.runtime.ownership import AlwaysHeld, Ownership
 from tradeengine.runtime.reconciler import Reconciler
 from tradeengine.runtime.shard import CommitListener
-from tradeengine.runtime.tenancy import Tenancy
+from tradeengine.runtime.tenancy import Follower, Tenancy
 from tradeengine.runtime.trading_config import check_armable
 from tradeengine.runtime.workplace import Briefing, Workplace
 from tradeengine.venue.base import Report, Venue
@@ -52,6 +52,8 @@ class Engine:
         Says which shards are this process's; without it, all are for ever.
     listeners
         Called with each committed record, in order per shard; they must not block.
+    followers
+        Told which shards are worked on here.
     reconcile_s
         Seconds between two looks at what the venue really holds.
     alarm
@@ -70,6 +72,7 @@ class Engine:
         committer: Committer,
         ownership: Ownership | None = None,
         listeners: Sequence[CommitListener] = (),
+        followers: Sequence[Follower] = (),
         reconcile_s: float = RECONCILE_S,
         alarm: Alarm = nobody,
     ) -> None:
@@ -97,7 +100,7 @@ class Engine:
         )
         self.fence_refusals = self._place.refusals
         """Orders and cancels that a fence kept here since the start, by reason."""
-        self.tenancy = Tenancy(self.ownership, self._make_host, self.account, clock)
+        self.tenancy = Tenancy(self.ownership, self._make_host, self.account, clock, followers)
         self._begun = False
         self._rules: Sequence[Instrument] = ()
         self._started_ms = 0

@@ -19,6 +19,11 @@ def read_model_file(folder: Path) -> Path:
     return folder / "readmodel.sqlite"
 
 
+def archive_folder(folder: Path) -> Path:
+    """What was archived of the journal: as precious as the journal itself."""
+    return folder / "archive"
+
+
 def leases_file(folder: Path) -> Path:
     """The leases; may be deleted while no engine works in the folder."""
     return folder / "leases.sqlite"

@@ -70,7 +70,7 @@ def decode_snapshot(shard: int, snapshot: Snapshot) -> ShardState:
     except msgspec.DecodeError as error:
         raise ConfigError(
             f"snapshot {snapshot.sequence} of shard {shard} cannot be read ({error}): make it anew from the records, "
-            "with `tradeengine journal snapshot` while no engine works"
+            "with `tradeengine journal snapshot`"
         ) from error
 
 

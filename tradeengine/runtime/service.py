@@ -15,27 +15,18 @@ from shared.clock import Clock
 from shared.errors import ConfigError, OutcomeUnknown, RetrySafe
 from shared.health import Health
 from shared.leases.owner import owner_name
-from shared.leases.sqlite import SqliteLeases
 from shared.metrics import Counted, Metrics, Valuation
 from shared.settings import Embedded, Settings
 from tradeengine.domain.instrument import Instrument
 from tradeengine.domain.money import MONEY
-from tradeengine.journal.sqlite import SqliteJournal
-from tradeengine.projection.projector import Projector
-from tradeengine.projection.sqlite import SqliteReadModel
+from tradeengine.projection.base import ParkedRow
 from tradeengine.runtime.alerts import Alerts
 from tradeengine.runtime.committer import Committer
+from tradeengine.runtime.copies import Copies
 from tradeengine.runtime.coverage import Cover, Coverage, CoveredPosition
 from tradeengine.runtime.engine import Engine
 from tradeengine.runtime.fencing import window_fence
-from tradeengine.runtime.files import (
-    data_folder,
-    journal_file,
-    leases_file,
-    lock_folder,
-    nats_folder,
-    read_model_file,
-)
+from tradeengine.runtime.files import data_folder, lock_folder, nats_folder
 from tradeengine.runtime.intake import NatsIntake
 from tradeengine.runtime.metering import Meter
 from tradeengine.runtime.nats_server import EmbeddedServer, find_binary
@@ -44,13 +35,15 @@ from tradeengine.runtime.paper import paper_venue
 from tradeengine.runtime.retry import until_answered
 from tradeengine.runtime.service_health import register
 from tradeengine.runtime.shard import CommitListener
+from tradeengine.runtime.stores import make_stores
 from tradeengine.runtime.trading_config import policies, trading_config
 from tradeengine.venue.base import Venue
 from tradeengine.venue.binance.build import build_venue
 
 _LOOK_S: Final = 1.0
 _AWAY_S: Final = 5.0
-"""How long a venue may keep a start waiting before that is told."""
+"""How long a server may keep a start waiting before that is told."""
+_STALE_COPY_S: Final = 30.0
 _NAKED_TOO_LONG_MS: Final = 5_000
 _LOOKING: Final = "the exchange is being looked at"
 
@@ -92,30 +85,29 @@ class Service:
         """What the start waits for, for people; ``None`` once everything is up."""
         folder = data_folder(settings.data_dir)
         self._folder = folder
-        self._journal = SqliteJournal(journal_file(folder))
-        self._leases = SqliteLeases(leases_file(folder))
-        self.read_model = SqliteReadModel(read_model_file(folder), venue=self.venue.name, clock=clock)
-        self._projector = Projector(self._journal, self.read_model, clock, range(settings.shards))
-        self._committer = Committer(self._journal, clock)
+        self.stores = make_stores(settings, folder, self.venue.name, clock, self._parked)
+        self.copies = Copies(self.stores, clock)
+        self.committer = Committer(self.stores.journal, clock)
         meter = Meter(self.metrics, self.venue.name)
         self.engine = Engine(
             shards=settings.shards,
-            journal=self._journal,
+            journal=self.stores.journal,
             venue=self.venue,
             clock=clock,
             config=trading_config(settings),
             initial_equity=settings.paper_equity,
-            committer=self._committer,
+            committer=self.committer,
             ownership=LeasedOwnership(
-                self._leases,
+                self.stores.leases,
                 clock,
                 owner_name(settings.pod_name),
                 settings.shards,
                 float(settings.lease_seconds),
-                # Who left leases in the folder is dead: its lock is held here.
-                alone=True,
+                # Who left leases in a folder is dead: its lock is held here.
+                alone=not self.stores.shared,
             ),
-            listeners=[self._projector.notify, meter.observe, self.alerts.observe, *listeners],
+            listeners=[self.copies.notify, meter.observe, self.alerts.observe, *listeners],
+            followers=[self.copies],
             reconcile_s=float(settings.reconcile_interval_seconds),
             alarm=self._alarm,
         )
@@ -125,6 +117,14 @@ class Service:
 
     def _alarm(self, name: str, text: str, symbol: str, severity: Severity = Severity.CRITICAL) -> None:
         self.alerts.tell(name, severity, text, symbol=symbol)
+
+    def _parked(self, row: ParkedRow) -> None:
+        text = (
+            f"a row of {row.table} was refused ({row.reason}) and put aside; the rest goes on: see parked_rows, key "
+            f"{row.key}, record {row.sequence} of shard {row.shard}"
+        )
+        log.error("row_parked", **row._asdict())
+        self.alerts.tell("row_parked", Severity.CRITICAL, text)
 
     @property
     def wants_nats(self) -> bool:
@@ -147,33 +147,26 @@ class Service:
             raise
 
     async def open(self) -> None:
-        """Open the stores, so that the API can answer; nothing is traded yet.
+        """Open the stores in the data folder, so that the API can answer; nothing is traded yet.
 
         Raises
         ------
         ConfigError
             If a setting, a file or the journal does not fit.
         """
-        parts = self._parts
-        parts.enter_context(lock_folder(self._folder))
-        await self._journal.open()
-        parts.push_async_callback(self._journal.close)
-        parts.push_async_callback(self._committer.close)
-        await self.read_model.open()
-        parts.push_async_callback(self.read_model.close)
-        await self._projector.start()
-        parts.push_async_callback(self._projector.stop)
-        await self._leases.open()
-        parts.push_async_callback(self._leases.close)
-        parts.push_async_callback(self.engine.stop)
-        await self.engine.read()
+        self._parts.enter_context(lock_folder(self._folder))
         self.nats_url = self.settings.nats_url
-        register(self, self._committer, self._projector)
+        register(self)
+        if not self.stores.shared:
+            await self._open_stores()
+            self._parts.push_async_callback(self.engine.stop)
+            # Before the venue is asked: what the journal says may refuse the start.
+            await self.engine.read()
 
     async def go(self, up: Callable[[], None] = lambda: None) -> None:
-        """Connect to the venue, go to work, and take signals once it is known what the venue holds.
+        """Connect to stores and venue, go to work, and take signals once it is known what the venue holds.
 
-        A venue that does not answer is asked until it does; ``/ready`` says so meanwhile.
+        A server that does not answer is asked until it does; ``/ready`` says so meanwhile.
 
         Parameters
         ----------
@@ -186,8 +179,14 @@ class Service:
             If a setting or a service does not fit.
         """
         parts = self._parts
-        await self._answered(self.engine.prepare)
-        await self._answered(self.engine.start)
+        if self.stores.shared:
+            await self._answered(self._open_stores, "store_trouble", f"the {self.stores.kind} server")
+            parts.push_async_callback(self.engine.stop)
+        venue = f"the venue {self.venue.name}"
+        await self._answered(self.engine.prepare, "venue_trouble", venue)
+        await self._answered(self.engine.start, "venue_trouble", venue)
+        # Not before: who cannot reach the venue leaves the shards to others.
+        await self.engine.read()
         self._background(parts, self._watch(), "service-watch")
         self.starting = _LOOKING
         await self.engine.reconciler.first()
@@ -195,6 +194,14 @@ class Service:
         up()
         self.starting = None
         log.info("started", mode=self.settings.trading_mode, nats=self.nats_url, data_dir=str(self._folder))
+
+    async def _open_stores(self) -> None:
+        async with AsyncExitStack() as opened:
+            opened.push_async_exit(await self.stores.open())
+            opened.push_async_callback(self.committer.close)
+            await self.copies.start()
+            opened.push_async_callback(self.copies.stop)
+            self._parts.push_async_exit(opened.pop_all())
 
     async def stop(self) -> None:
         """Take no more signals, finish what is under way, and bring everything down."""
@@ -237,19 +244,20 @@ class Service:
                     valued.append(Valuation(leg.symbol, leg.side, leg.quantity * mark, pnl))
         self.metrics.positions_valued(valued)
 
-    async def _answered(self, request: Callable[[], Awaitable[object]]) -> None:
+    async def _answered(self, request: Callable[[], Awaitable[object]], alert: str, what: str) -> None:
+        """Make a request of the start again until it is answered; after a while that is an alert."""
         began = self.clock.monotonic()
 
         def tell(reason: str) -> None:
-            self.starting = f"the venue {self.venue.name} does not answer: {reason}"
-            log.warning("venue_unavailable", reason=reason, action="it is asked again")
+            self.starting = f"{what} does not answer: {reason}"
+            log.warning("start_waits", what=what, reason=reason, action="it is asked again")
             if self.clock.monotonic() - began >= _AWAY_S:
                 # Positions may be open, and nobody looks after them.
-                self.alerts.stand("venue_trouble", f"the engine cannot start: {self.starting}")
+                self.alerts.stand(alert, f"the engine cannot start: {self.starting}")
 
-        self.starting = f"the venue {self.venue.name} is being asked"
+        self.starting = f"{what} is being asked"
         await until_answered(self.clock, tell, RetrySafe, OutcomeUnknown)(request)
-        self.alerts.stand("venue_trouble", None)
+        self.alerts.stand(alert, None)
 
     async def _watch(self) -> None:
         """Keep the gauges up to date, and tell what stands wrong."""
@@ -259,8 +267,9 @@ class Service:
             now, rows = self.clock.now_ms(), self.coverage()
             naked = [row for row in rows if row.cover is Cover.NAKED]
             self.metrics.exchange_observed(self.engine.reconciler.age_s, len(naked))
-            self.metrics.journal_waits(self._committer.waiting)
+            self.metrics.journal_waits(self.committer.waiting)
             self._watch_ownership()
+            self._watch_copies()
             late = [row for row in naked if now - (row.naked_since_ms or now) >= _NAKED_TOO_LONG_MS]
             self.metrics.oldest_position(max([now - row.position.opened_ms for row in rows], default=0) / 1000)
             most = int(self.settings.stale_position_seconds * 1000)
@@ -282,6 +291,14 @@ class Service:
         counted = Counted(engine.ownership.renewals, engine.tenancy.takeovers, dict(engine.fence_refusals))
         self.metrics.ownership_observed(len(engine.ownership.held), counted)
         self.alerts.stand("lease_trouble", engine.ownership.trouble)
+
+    def _watch_copies(self) -> None:
+        """The engine trades on without a copy, but those who read it must know."""
+        for name, projector in self.copies.projectors.items():
+            lag = projector.lag()
+            self.metrics.copy_observed(name, lag.records, lag.seconds)
+            stale = projector.trouble if lag.seconds >= _STALE_COPY_S or not projector.is_open else None
+            self.alerts.stand(f"{name}_trouble", stale, Severity.WARNING)
 
     @property
     def hindrance(self) -> str | None:
@@ -309,7 +326,7 @@ class Service:
         if self.nats_url is None:
             return
         self.intake = NatsIntake(self.nats_url, self.engine, self.clock, on_event=self._count)
-        register(self, self._committer, self._projector)
+        register(self)
         await self.intake.start()
         parts.push_async_callback(self.intake.close)
         self._background(parts, self.alerts.run(self._publish), "alerts")

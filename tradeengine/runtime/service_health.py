@@ -1,25 +1,26 @@
 """What the parts of the service say of their health."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
 
 from shared.health import ComponentHealth
 from tradeengine.projection.projector import Projector
-from tradeengine.runtime.committer import Committer
 from tradeengine.runtime.engine import Engine
 
 if TYPE_CHECKING:
     from tradeengine.runtime.service import Service
 
 
-def register(service: "Service", committer: Committer, projector: Projector) -> None:
+def register(service: "Service") -> None:
     """Register every component of a service; each check is cheap and never waits."""
     health, engine = service.health, service.engine
     health.register("dispatcher", lambda: _dispatcher(service))
-    health.register("position_manager", lambda: _position_manager(engine))
-    health.register("journal", lambda: _journal(committer))
-    health.register("read_model", lambda: _read_model(projector), required=False)
+    health.register("position_manager", lambda: _position_manager(service))
+    health.register("journal", lambda: _journal(service))
+    for name, projector in service.copies.projectors.items():
+        health.register(name, partial(_copy, projector), required=False)
     health.register("venue", lambda: _venue(service))
     health.register("reconciliation", lambda: _reconciliation(engine))
     health.register("distributed_lock_manager", lambda: _ownership(engine))
@@ -31,9 +32,11 @@ def _dispatcher(service: "Service") -> ComponentHealth:
     return ComponentHealth.unhealthy(trouble) if trouble else ComponentHealth()
 
 
-def _position_manager(engine: Engine) -> ComponentHealth:
-    count = sum(len(state.legs) for state in engine.states)
-    return ComponentHealth(details={"positions_count": count})
+def _position_manager(service: "Service") -> ComponentHealth:
+    details: dict[str, JsonValue] = {"positions_count": sum(len(state.legs) for state in service.engine.states)}
+    if service.stores.shared:
+        details["mongodb_connected"] = service.starting is None and service.committer.trouble is None
+    return ComponentHealth(details=details)
 
 
 def _ownership(engine: Engine) -> ComponentHealth:
@@ -52,15 +55,24 @@ def _ownership(engine: Engine) -> ComponentHealth:
     return state(ownership.trouble, **details)
 
 
-def _journal(committer: Committer) -> ComponentHealth:
-    details: dict[str, JsonValue] = {"store": "sqlite", "waiting_records": committer.waiting}
+def _journal(service: "Service") -> ComponentHealth:
+    committer = service.committer
+    details: dict[str, JsonValue] = {"store": service.stores.kind, "waiting_records": committer.waiting}
     trouble = committer.trouble
     return ComponentHealth.unhealthy(trouble, **details) if trouble else ComponentHealth(details=details)
 
 
-def _read_model(projector: Projector) -> ComponentHealth:
+def _copy(projector: Projector) -> ComponentHealth:
+    """A copy that is away is told, and nothing waits for it."""
     lag = projector.lag()
-    details = {"lag_records": lag.records, "lag_seconds": round(lag.seconds, 3)}
+    details: dict[str, JsonValue] = {
+        "lag_records": lag.records,
+        "lag_events": lag.events,
+        "lag_seconds": round(lag.seconds, 3),
+        "events_per_second": round(lag.events_per_second),
+    }
+    if lag.records and lag.remaining_seconds is not None:
+        details["caught_up_in_seconds"] = round(lag.remaining_seconds, 1)
     if projector.trouble:
         return ComponentHealth.degraded(projector.trouble, **details)
     return ComponentHealth(details=details)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 
@@ -20,6 +20,18 @@ _LOOK_S: Final = 0.02
 log = structlog.get_logger(__name__)
 
 
+class Follower(Protocol):
+    """Who goes along with the shards of this process; none of the calls may block."""
+
+    def follow(self, shard: int) -> None:
+        """A shard is worked on here from now on."""
+        ...
+
+    def leave(self, shard: int) -> None:
+        """A shard is not worked on here any more."""
+        ...
+
+
 class Tenancy:
     """A host for each shard that is held, from the moment it is taken to the moment it is lost or given back.
 
@@ -29,12 +41,20 @@ class Tenancy:
         Makes a host for a shard and the epoch of its lease.
     account
         Counts the shards' states; one that is not worked on here is counted out.
+    followers
+        Told which shards are worked on here.
     """
 
     def __init__(
-        self, ownership: Ownership, make_host: Callable[[int, int], ShardHost], account: Account, clock: Clock
+        self,
+        ownership: Ownership,
+        make_host: Callable[[int, int], ShardHost],
+        account: Account,
+        clock: Clock,
+        followers: Sequence[Follower] = (),
     ) -> None:
         self._ownership = ownership
+        self._followers = followers
         self._make_host = make_host
         self._account = account
         self._clock = clock
@@ -108,6 +128,8 @@ class Tenancy:
         former = self._lives.get(shard)
         self._dropped.pop(shard, None)
         self.takeovers += 1
+        for follower in self._followers:
+            follower.follow(shard)
         host = self.hosts[shard] = self._make_host(shard, epoch)
         self._lives[shard] = asyncio.create_task(self._live(host, former), name=f"host-{shard}")
 
@@ -190,3 +212,5 @@ class Tenancy:
         del self.hosts[shard]
         self._lives[shard].cancel()
         self._account.detach(shard)
+        for follower in self._followers:
+            follower.leave(shard)

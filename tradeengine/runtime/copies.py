@@ -1,0 +1,62 @@
+"""Copies: what is made from the journal, kept up with it for the shards of this process."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from shared.clock import Clock
+from tradeengine.journal.record import Record
+from tradeengine.projection.projector import Projector
+from tradeengine.runtime.stores import Stores
+
+READ_MODEL: Final = "read_model"
+MYSQL: Final = "mysql"
+
+
+class Copies:
+    """A projector for the read model, and one for the copy in MySQL where there is one.
+
+    The engine trades on whatever becomes of them.
+    """
+
+    def __init__(self, stores: Stores, clock: Clock) -> None:
+        self._read_model = Projector(stores.journal, stores.read_model, clock)
+        self._copy = Projector(stores.journal, stores.copy, clock) if stores.copy is not None else None
+
+    @property
+    def projectors(self) -> Mapping[str, Projector]:
+        """Projectors by the names that health and metrics give them."""
+        return {READ_MODEL: self._read_model} | ({MYSQL: self._copy} if self._copy is not None else {})
+
+    async def start(self) -> None:
+        """Begin to apply; the read model is open, and the copy is opened as soon as it answers.
+
+        Raises
+        ------
+        ConfigError
+            If the read model was made from another journal.
+        RetrySafe
+            If one of the stores does not answer.
+        """
+        await self._read_model.start()
+        if self._copy is not None:
+            self._copy.start_in_background()
+
+    async def stop(self) -> None:
+        """Stop applying; what is left is applied after the next start."""
+        for projector in self.projectors.values():
+            await projector.stop()
+
+    def follow(self, shard: int) -> None:
+        """Keep a shard's rows up to date from now on."""
+        for projector in self.projectors.values():
+            projector.follow(shard)
+
+    def leave(self, shard: int) -> None:
+        """Leave a shard's rows to the process that works on it now."""
+        for projector in self.projectors.values():
+            projector.leave(shard)
+
+    def notify(self, record: Record) -> None:
+        """Take a record that was committed just now; never blocks and never fails."""
+        for projector in self.projectors.values():
+            projector.notify(record)
