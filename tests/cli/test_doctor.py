@@ -13,7 +13,7 @@ pytestmark = pytest.mark.process
 
 
 def doctor(folder: Path, *arguments: str | Path, **settings: str) -> subprocess.CompletedProcess[str]:
-    env = {"TRADEENGINE_DATA_DIR": str(folder / "data"), "COLUMNS": "250", **settings}
+    env = {"TRADEENGINE_DATA_DIR": str(folder / "data"), "COLUMNS": "500", **settings}
     done = tradeengine("doctor", *arguments, env=env)
     assert "Traceback" not in done.stderr, done.stderr
     return done
@@ -23,7 +23,7 @@ def verdicts(done: subprocess.CompletedProcess[str]) -> dict[str, str]:
     """The worst that was found for each check."""
     cells = [[cell.strip() for cell in line.split("│")[1:3]] for line in done.stdout.splitlines() if "│" in line]
     rank = ("ok", "note", "failed")
-    return {check: max((v for c, v in cells if c == check), key=rank.index) for check, _ in cells}
+    return {check: max((v for c, v in cells if c == check), key=rank.index) for check, _ in cells if check}
 
 
 def test_all_is_well_with_nothing_configured(tmp_path: Path) -> None:
@@ -106,3 +106,36 @@ def test_settings_come_from_a_file_and_secrets_are_masked(tmp_path: Path) -> Non
 
 def test_a_configuration_that_is_not_there_is_wrong_usage(tmp_path: Path) -> None:
     assert doctor(tmp_path, "--config", tmp_path / "missing.toml").returncode == 2
+
+
+def test_databases_are_examined_and_what_they_lack_is_said(
+    tmp_path: Path, mongodb_uri: str, mongodb_database: str, mysql_uri: str
+) -> None:
+    stores = {"MONGODB_URI": mongodb_uri, "MONGODB_DATABASE": mongodb_database, "MYSQL_URI": mysql_uri}
+    before = doctor(tmp_path, **stores)
+    assert before.returncode == 1
+    assert [verdicts(before)[name] for name in ("store", "mongodb", "mysql")] == ["ok", "failed", "failed"]
+    assert "the index decided_1 of journal" in before.stdout
+    assert "schema apply --target mysql" in before.stdout
+
+    for target in ("mongodb", "mysql"):
+        assert tradeengine("schema", "apply", "--target", target, env=stores).returncode == 0
+
+    after = doctor(tmp_path, **stores)
+    assert after.returncode == 0
+    assert [verdicts(after)[name] for name in ("store", "mongodb", "mysql")] == ["ok", "ok", "ok"]
+    assert "0 records, 0 shards held by nobody" in after.stdout
+
+
+def test_databases_that_do_not_answer_or_refuse_us_fail(tmp_path: Path, mysql_uri: str) -> None:
+    account = mysql_uri.partition("://")[2].partition("@")[0]
+    stores = {
+        "MONGODB_URI": "mongodb://127.0.0.1:1",
+        "MONGODB_TIMEOUT_MS": "1000",
+        "MYSQL_URI": mysql_uri.replace(account, "nobody:planted-password"),
+    }
+    done = doctor(tmp_path, **stores)
+
+    assert done.returncode == 1
+    assert (verdicts(done)["mongodb"], verdicts(done)["mysql"]) == ("failed", "failed")
+    assert "planted-password" not in done.stdout + done.stderr

@@ -1,10 +1,8 @@
 """``tradeengine doctor``: check before the first order does."""
 
 import asyncio
-import os
 import sys
-from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import typer
 from nats.errors import Error as NatsError
@@ -17,21 +15,13 @@ from shared.settings import Embedded, Settings
 from tradeengine import __version__
 from tradeengine.cli.base import EXIT_CONFIG, EXIT_FAILURE, out
 from tradeengine.cli.broker import connected, reason_of
+from tradeengine.cli.doctor_stores import examine_stores
+from tradeengine.cli.finding import Finding
 from tradeengine.cli.options import ConfigFile
-from tradeengine.journal.sqlite import SqliteJournal
-from tradeengine.runtime.files import data_folder, journal_file
 from tradeengine.runtime.nats_server import find_binary
 from tradeengine.venue.binance.build import build_venue
 
 _OLDEST_NOW_MS = 1_767_225_600_000
-
-
-class Finding(NamedTuple):
-    """What one check found: ``ok`` and ``note`` pass, ``failed`` does not."""
-
-    check: str
-    verdict: str
-    text: str
 
 
 def doctor(
@@ -40,7 +30,7 @@ def doctor(
         bool, typer.Option("--settings", help="Also print every setting and its source.")
     ] = False,
 ) -> None:
-    """Check configuration, clock, store, NATS and the exchange, and say what to do about what fails.
+    """Check configuration, clock, stores, NATS and the exchange, and say what to do about what fails.
 
     Exit code 0 when nothing failed, 78 when the configuration is wrong, 1 otherwise.
     """
@@ -62,7 +52,7 @@ async def _examine(settings: Settings) -> list[Finding]:
         Finding("versions", "ok", f"tradeengine {__version__}, Python {sys.version.split()[0]}"),
         *_configuration(settings),
         _clock(settings),
-        await _store(settings.data_dir),
+        *(await examine_stores(settings)),
         await _nats(settings),
         *(await _exchange(settings)),
     ]
@@ -89,26 +79,6 @@ def _clock(settings: Settings) -> Finding:
         return Finding("clock", "failed", "the machine's clock stands before 2026: set it, or run a time service")
     compared = "" if settings.trading_mode.real else "; no exchange is configured to compare it with"
     return Finding("clock", "ok", f"the machine's clock is plausible{compared}")
-
-
-async def _store(folder: Path) -> Finding:
-    try:
-        path = journal_file(data_folder(folder))
-        if not os.access(folder, os.W_OK):
-            return Finding(
-                "store", "failed", f"{folder} cannot be written: make it writable or set TRADEENGINE_DATA_DIR"
-            )
-        if not path.exists():
-            return Finding("store", "ok", f"{folder} is writable; the journal is made at the first start")
-        journal = SqliteJournal(path)
-        await journal.open()
-        try:
-            records = sum([await journal.last_sequence(shard) for shard in await journal.shards()])
-        finally:
-            await journal.close()
-    except EngineError as error:
-        return Finding("store", "failed", str(error))
-    return Finding("store", "ok", f"{path}: {records} records")
 
 
 async def _nats(settings: Settings) -> Finding:
