@@ -1,8 +1,15 @@
+import de.bwaldvogel.mongo.MongoCollection;
+import de.bwaldvogel.mongo.MongoDatabase;
 import de.bwaldvogel.mongo.MongoServer;
 import de.bwaldvogel.mongo.MongoVersion;
+import de.bwaldvogel.mongo.backend.CursorRegistry;
+import de.bwaldvogel.mongo.backend.Index;
+import de.bwaldvogel.mongo.backend.IndexKey;
 import de.bwaldvogel.mongo.backend.h2.H2Backend;
+import de.bwaldvogel.mongo.backend.h2.H2Database;
 import de.bwaldvogel.mongo.bson.Decimal128;
 import de.bwaldvogel.mongo.bson.Document;
+import de.bwaldvogel.mongo.exception.KeyConstraintError;
 import de.bwaldvogel.mongo.wire.message.MongoMessage;
 import java.util.ArrayList;
 import java.util.Collection;
@@ -10,6 +17,7 @@ import java.util.List;
 import java.util.concurrent.locks.Lock;
 import java.util.concurrent.locks.ReadWriteLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
+import org.h2.mvstore.MVStore;
 
 /** A MongoDB wire-protocol server on H2: {@code MongoHost PORT FILE}. */
 public final class MongoHost {
@@ -25,6 +33,11 @@ public final class MongoHost {
 
     Durable(String file) {
       super(file);
+    }
+
+    @Override
+    protected MongoDatabase openOrCreateDatabase(String name) {
+      return new IndexedDatabase(name, getMvStore(), getCursorRegistry());
     }
 
     @Override
@@ -78,6 +91,97 @@ public final class MongoHost {
           removals.add(removal);
         }
       }
+    }
+  }
+
+  /** The library goes by an index only where a query names its keys and nothing else, and reads every document else. */
+  private static final class IndexedDatabase extends H2Database {
+    IndexedDatabase(String name, MVStore store, CursorRegistry cursors) {
+      super(name, store, cursors);
+    }
+
+    @Override
+    protected Index<Object> openOrCreateUniqueIndex(
+        String collection, String name, List<IndexKey> keys, boolean sparse) {
+      return new WillingIndex(super.openOrCreateUniqueIndex(collection, name, keys, sparse), name, keys, sparse);
+    }
+  }
+
+  /** Finds documents also for queries that ask for more than its keys; the collection compares the rest. */
+  private static final class WillingIndex extends Index<Object> {
+    private final Index<Object> inner;
+
+    WillingIndex(Index<Object> inner, String name, List<IndexKey> keys, boolean sparse) {
+      super(name, keys, sparse);
+      this.inner = inner;
+    }
+
+    @Override
+    public boolean canHandle(Document query) {
+      Document own = new Document();
+      for (String key : keys()) {
+        if (!query.containsKey(key)) {
+          return false;
+        }
+        own.put(key, query.get(key));
+      }
+      return inner.canHandle(own);
+    }
+
+    @Override
+    public Iterable<Object> getPositions(Document query) {
+      return inner.getPositions(query);
+    }
+
+    @Override
+    public Object getPosition(Document document) {
+      return inner.getPosition(document);
+    }
+
+    @Override
+    public void checkAdd(Document document, MongoCollection<Object> collection) {
+      inner.checkAdd(document, collection);
+    }
+
+    @Override
+    public void add(Document document, Object position, MongoCollection<Object> collection) {
+      inner.add(document, position, collection);
+    }
+
+    @Override
+    public Object remove(Document document) {
+      return inner.remove(document);
+    }
+
+    @Override
+    public void checkUpdate(Document before, Document after, MongoCollection<Object> collection) {
+      inner.checkUpdate(before, after, collection);
+    }
+
+    @Override
+    public void updateInPlace(Document before, Document after, Object position, MongoCollection<Object> collection)
+        throws KeyConstraintError {
+      inner.updateInPlace(before, after, position, collection);
+    }
+
+    @Override
+    public long getCount() {
+      return inner.getCount();
+    }
+
+    @Override
+    public long getDataSize() {
+      return inner.getDataSize();
+    }
+
+    @Override
+    public boolean isUnique() {
+      return inner.isUnique();
+    }
+
+    @Override
+    public void drop() {
+      inner.drop();
     }
   }
 

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from shared.clock import ManualClock
 from shared.errors import ConfigError, OutcomeUnknown, RetrySafe
 from shared.mongodb import MongoStore
-from tests.projection.mongodb_stage import Fate, Process, StagedStore
+from tests.projection.mongodb_stage import Fate, KilledError, Process, StagedStore
 from tests.projection.tables import dump, quick_folder, row_of, rows_of
 from tests.projection.targets import MongoPlace, SqlitePlace, opened
 from tests.support.records import T0, RecordedWorld, signal_records
@@ -250,6 +251,60 @@ async def sqlite_tables(records: list[Record]) -> dict[str, Any]:
         tables = await dump(model)
         await model.close()
     return tables
+
+
+async def test_a_promise_is_not_overwritten_by_another(store: MongoStore) -> None:
+    """The slow one has planned its batch before the fast one promised a longer one, and sends it in the middle."""
+    records = busy_records(9)
+    gates = {"slow": asyncio.Event(), "fast": asyncio.Event()}
+    at_gate = {"slow": asyncio.Event(), "fast": asyncio.Event()}
+
+    def process(name: str, stops_at: str, fate: Fate) -> MongoReadModel:
+        async def decide(command: str) -> Fate:
+            if command != stops_at:
+                return Fate.GO
+            at_gate[name].set()
+            await gates[name].wait()
+            return fate
+
+        return model_on(StagedStore(store, Process(decide)))
+
+    slow = process("slow", "checkpoints.update_one", Fate.GO)
+    fast = process("fast", "daily_pnl.bulk_write", Fate.KILLED_AFTER)
+    slow_work = asyncio.create_task(slow.apply(records[:3]))
+    await at_gate["slow"].wait()
+    fast_work = asyncio.create_task(fast.apply(records[:6]))
+    await at_gate["fast"].wait()
+    gates["slow"].set()
+    await slow_work
+    gates["fast"].set()
+    # It is killed by what it still changes; where the promise was kept for it, that is nothing.
+    with suppress(KilledError):
+        await fast_work
+
+    await model_on(store).apply(records)
+    assert await dump(model_on(store)) == await sqlite_tables(records)
+
+
+async def test_rows_of_a_former_generation_that_come_late_count_for_nothing(store: MongoStore) -> None:
+    records = busy_records(9)
+    frozen, thaw = asyncio.Event(), asyncio.Event()
+
+    async def decide(name: str) -> Fate:
+        if name == "daily_pnl.bulk_write":
+            frozen.set()
+            await thaw.wait()
+        return Fate.GO
+
+    slow = model_on(StagedStore(store, Process(decide)))
+    work = asyncio.create_task(slow.apply(records[:7]))
+    await frozen.wait()
+    await model_on(store).clear(0)
+    thaw.set()
+    await work
+
+    await model_on(store).apply(records)
+    assert await dump(slow) == await sqlite_tables(records)
 
 
 async def test_tables_are_made_anew_while_others_write(store: MongoStore) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from pymongo import UpdateOne
+from pymongo import InsertOne, UpdateOne
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import BulkWriteError, OperationFailure
 
@@ -22,12 +22,20 @@ class Update(NamedTuple):
         Operators such as ``$set``, with absolute values.
     upsert
         Whether the document is made if there is none.
+    new
+        The whole document as it is made, if there most likely is none yet: to insert is several times as fast.
     """
 
     id: str
     older: Document
     change: Document
     upsert: bool = False
+    new: Document | None = None
+
+    @property
+    def guarded(self) -> UpdateOne:
+        """Operation that touches nothing newer."""
+        return UpdateOne(self.older, self.change, upsert=self.upsert)
 
 
 class Refused(NamedTuple):
@@ -45,19 +53,20 @@ async def write(collection: AsyncCollection[Document], updates: Sequence[Update]
     RetrySafe, OutcomeUnknown, ConfigError
         If not all of it was done; it may be done again.
     """
-    refused, taken = await _attempt(collection, updates)
-    if taken:
-        # The key belongs to a newer document, or to an older one that came in between: a second attempt changes that.
-        again, still = await _attempt(collection, taken)
-        refused += again + await _kept_out(collection, still)
-    return refused
+    refused, taken = await _attempt(collection, updates, insert=True)
+    # A key belongs to a newer document, or to an older one, which may have come in between: what is tried again tells.
+    for _ in range(2):
+        if taken:
+            again, taken = await _attempt(collection, taken)
+            refused += again
+    return refused + await _kept_out(collection, taken)
 
 
 async def _attempt(
-    collection: AsyncCollection[Document], updates: Sequence[Update]
+    collection: AsyncCollection[Document], updates: Sequence[Update], *, insert: bool = False
 ) -> tuple[list[Refused], list[Update]]:
     """What was refused, and what found its key taken."""
-    operations = [UpdateOne(update.older, update.change, upsert=update.upsert) for update in updates]
+    operations = [InsertOne(update.new) if insert and update.new is not None else update.guarded for update in updates]
     try:
         with mapped_errors(writing=True):
             try:
@@ -69,8 +78,8 @@ async def _attempt(
         if len(updates) == 1:
             return [Refused(updates[0], str(error))], []
         half = len(updates) // 2
-        first = await _attempt(collection, updates[:half])
-        second = await _attempt(collection, updates[half:])
+        first = await _attempt(collection, updates[:half], insert=insert)
+        second = await _attempt(collection, updates[half:], insert=insert)
         return first[0] + second[0], first[1] + second[1]
     return [], []
 

@@ -15,13 +15,24 @@ from tradeengine.projection.mongodb_bulk import Refused, Update, write
 from tradeengine.projection.mongodb_codec import APPLIED, CODEC, SHARD, from_store, key_of, row_id, row_of, to_store
 from tradeengine.projection.mongodb_redo import GENERATION_STEP, PARKED, Redo, order_text, parked_document
 from tradeengine.projection.prefetch import Row, RowName
-from tradeengine.projection.tables import POSITION_CONTRIBUTIONS, TABLES, Kind, Table
+from tradeengine.projection.tables import (
+    DAILY_PNL,
+    EXCHANGE_POSITIONS,
+    POSITION_CONTRIBUTIONS,
+    SYMBOL_HALTS,
+    TABLES,
+    Kind,
+    Table,
+)
 
 _T = TypeVar("_T")
 
 _MOST_IDS: Final = 1_000
-_MOST_UPDATES: Final = 1_000
-"""In one command: more would come near the deadline of a slow server."""
+_MOST_UPDATES: Final = 250
+_AT_ONCE: Final = 4
+"""Commands under way, so that a server which writes a few hundred documents a second keeps each one's deadline."""
+_MADE_AGAIN: Final = frozenset({DAILY_PNL.name, EXCHANGE_POSITIONS.name, SYMBOL_HALTS.name})
+"""Tables whose rows are told to be made although they mostly exist."""
 _MOST_CLOSINGS: Final = 100
 _MOST_CLEARED: Final = 5_000
 
@@ -87,9 +98,12 @@ def _update(row: Document, redo: Redo) -> Update:
     """
     older = {"_id": row["id"], APPLIED: {"$lt": redo.to.mark}}
     change: Document = {"$set": {**row["set"], APPLIED: redo.to.mark}}
-    if "made" in row:
-        change["$setOnInsert"] = {**row["made"], SHARD: redo.shard}
-    return Update(row["id"], older, change, "made" in row)
+    if "made" not in row:
+        return Update(row["id"], older, change)
+    made = {**row["made"], SHARD: redo.shard}
+    change["$setOnInsert"] = made
+    new = None if row["table"] in _MADE_AGAIN else {"_id": row["id"], **made, **change["$set"]}
+    return Update(row["id"], older, change, upsert=True, new=new)
 
 
 async def _closed(store: MongoStore, closings: Sequence[CloseContributions], redo: Redo) -> list[Update]:
@@ -135,8 +149,14 @@ async def _write(store: MongoStore, tables: Mapping[str, Sequence[Update]], redo
 
 
 async def _all(jobs: Iterable[Coroutine[Any, Any, _T]]) -> list[_T]:
-    """Results of jobs that run side by side; a failure is raised when all have ended."""
-    results = await asyncio.gather(*jobs, return_exceptions=True)
+    """Results of jobs, a few of which run side by side; a failure is raised when all have ended."""
+    room = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(job: Coroutine[Any, Any, _T]) -> _T:
+        async with room:
+            return await job
+
+    results = await asyncio.gather(*map(one, jobs), return_exceptions=True)
     for result in results:
         if isinstance(result, BaseException):
             raise result
