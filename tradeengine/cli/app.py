@@ -5,7 +5,9 @@ from typing import Annotated
 import typer
 
 from tradeengine import __version__
-from tradeengine.cli import prices, schema, signals
+from tradeengine.cli import journal, prices, schema, signals
+from tradeengine.cli.analytics import analytics
+from tradeengine.cli.audit import audit
 from tradeengine.cli.base import Commands, say
 from tradeengine.cli.doctor import doctor
 from tradeengine.cli.positions import positions
@@ -50,9 +52,12 @@ app.command()(simulate)
 app.command()(simulator)
 app.command()(replay)
 app.command()(project)
+app.command()(audit)
+app.command()(analytics)
 app.command()(positions)
 app.command()(reconcile)
 app.command()(sample)
+app.add_typer(journal.app)
 app.add_typer(schema.app)
 app.add_typer(prices.app)
 app.add_typer(signals.app)

@@ -32,6 +32,13 @@ class ParkedRow(NamedTuple):
     sequence: int
 
 
+class Parked(NamedTuple):
+    """How many rows a store has put aside, and the first of them."""
+
+    number: int
+    first: Sequence[ParkedRow]
+
+
 OnParked = Callable[[ParkedRow], None]
 """Told of each parked row, at least once; it must not block."""
 

@@ -6,7 +6,9 @@ from typing import Any, Final
 
 from contracts.query import BadCursor
 from shared.mongodb import Document, MongoStore, mapped_errors
+from tradeengine.projection.base import Parked, ParkedRow
 from tradeengine.projection.mongodb_codec import MADE, from_store, to_json, to_store
+from tradeengine.projection.mongodb_redo import PARKED
 from tradeengine.projection.mongodb_rows import collection
 from tradeengine.projection.query import Query
 from tradeengine.projection.sqlite_codec import decimal_text
@@ -25,11 +27,18 @@ _FROM_TEXT: Final[dict[Kind, Callable[[str], Any]]] = {
 }
 
 
-async def read_page(store: MongoStore, query: Query) -> tuple[list[dict[str, Any]], str | None]:
+async def read_page(
+    store: MongoStore, query: Query, shown: Callable[[Kind, Any], Any] = to_json
+) -> tuple[list[dict[str, Any]], str | None]:
     """Rows of a page and the cursor of the next one.
 
     Rows are sorted by the column, what is null first, and then by the order in which they were made, which never
     changes; so a page starts exactly after the one before, whatever was inserted meanwhile.
+
+    Parameters
+    ----------
+    shown
+        Makes a JSON value of what MongoDB holds in a column of a kind.
     """
     way = -1 if query.descending else 1
     order = [(MADE, way)] if query.sort is None else [(query.sort, way), (MADE, way)]
@@ -37,13 +46,25 @@ async def read_page(store: MongoStore, query: Query) -> tuple[list[dict[str, Any
         found = collection(store, query.table.name).find(_filter(query)).sort(order).limit(query.limit + 1)
         documents = await found.to_list()
     rows = [
-        {name: to_json(kind, document.get(name)) for name, kind in query.table.columns.items()}
+        {name: shown(kind, document.get(name)) for name, kind in query.table.columns.items()}
         for document in documents[: query.limit]
     ]
     if len(documents) <= query.limit:
         return rows, None
     last = documents[query.limit - 1]
     return rows, query.cursor((_order_text(query, last), last[MADE]))
+
+
+async def read_parked(store: MongoStore, limit: int) -> Parked:
+    """Rows that were put aside, oldest first."""
+    with mapped_errors(writing=False):
+        held = collection(store, PARKED)
+        documents = await held.find({}).sort(MADE, 1).limit(limit).to_list()
+        number = await held.count_documents({})
+    rows = [
+        ParkedRow(row["table"], row["key"], row["reason"], int(row["shard"]), int(row["sequence"])) for row in documents
+    ]
+    return Parked(number, rows)
 
 
 def _filter(query: Query) -> Document:

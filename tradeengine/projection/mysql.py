@@ -10,9 +10,9 @@ from shared.clock import Clock
 from shared.mysql import MySqlThread
 from shared.mysql_address import MySqlAddress
 from tradeengine.journal.record import Record
-from tradeengine.projection.base import OnParked, ParkedRow
+from tradeengine.projection.base import OnParked, Parked, ParkedRow
 from tradeengine.projection.freshness import Freshness
-from tradeengine.projection.mysql_reader import read_page
+from tradeengine.projection.mysql_reader import read_page, read_parked
 from tradeengine.projection.mysql_schema import require_schema
 from tradeengine.projection.mysql_writer import Checkpoints, RecordWriter, read_checkpoints
 from tradeengine.projection.query import parse_query
@@ -111,6 +111,10 @@ class MySqlReadModel:
         age = self.freshness.age_seconds
         rows, following = await self._reader.run(partial(read_page, query))
         return Page(rows=rows, next_cursor=following, source="mysql", age_seconds=age)
+
+    async def parked(self, limit: int) -> Parked:
+        """Rows that the server refused, oldest first, at most ``limit`` of them."""
+        return await self._reader.run(partial(read_parked, limit))
 
     def _note(self, checkpoints: Checkpoints) -> None:
         for shard, checkpoint in checkpoints.items():

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from contracts.query import BadCursor
 from shared.mysql import MySqlConnection
+from tradeengine.projection.base import Parked, ParkedRow
 from tradeengine.projection.mysql_codec import fits, to_json, to_store
 from tradeengine.projection.query import Condition, Position, Query
 from tradeengine.projection.tables import Kind
@@ -37,6 +38,17 @@ def read_page(query: Query, connection: MySqlConnection) -> tuple[list[dict[str,
         return rows, None
     value, number = held[query.limit - 1][-2:]
     return rows, query.cursor((value, number))
+
+
+def read_parked(limit: int, connection: MySqlConnection) -> Parked:
+    """Rows that were put aside, oldest first."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM parked_rows")
+        ((number,),) = cursor.fetchall()
+        cursor.execute(
+            "SELECT table_name, row_key, reason, shard, sequence FROM parked_rows ORDER BY parked_id LIMIT %s", (limit,)
+        )
+        return Parked(number, [ParkedRow(*row) for row in cursor.fetchall()])
 
 
 def _statement(query: Query) -> tuple[str, list[Any]]:

@@ -183,6 +183,7 @@ def _fresh(records: Sequence[Record], checkpoints: Checkpoints) -> list[Record]:
     for shard, checkpoint in checkpoints.items():
         own = following([record for record in records if record.shard == shard], checkpoint.sequence)
         if own:
-            checkpoints[shard] = Checkpoint(own[-1].sequence, record_time(own[-1]), checkpoint.generation)
+            time_ms = max(checkpoint.time_ms, *map(record_time, own))
+            checkpoints[shard] = Checkpoint(own[-1].sequence, time_ms, checkpoint.generation)
         fresh += own
     return fresh

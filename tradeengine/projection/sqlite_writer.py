@@ -38,7 +38,7 @@ def apply_records(records: Sequence[Record], venue: str, connection: sqlite3.Con
         checkpoints = read_checkpoints(connection)
         batch = Batch(lambda table, key, columns: _load(connection, table, key, columns))
         for record in records:
-            applied, _ = checkpoints.get(record.shard, (0, 0))
+            applied, time_ms = checkpoints.get(record.shard, (0, 0))
             if record.sequence <= applied:
                 continue
             if record.sequence != applied + 1:
@@ -47,7 +47,7 @@ def apply_records(records: Sequence[Record], venue: str, connection: sqlite3.Con
                     "read the journal after the checkpoint"
                 )
             batch.add(changes_of(record, venue))
-            checkpoints[record.shard] = (record.sequence, record_time(record))
+            checkpoints[record.shard] = (record.sequence, max(time_ms, record_time(record)))
         _write_rows(connection, batch)
         for closing in batch.closings:
             _close_contributions(connection, closing)
