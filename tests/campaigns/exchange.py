@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from urllib.parse import urlencode
 
 import aiohttp
@@ -61,10 +61,20 @@ class Account:
         return sum((Decimal(row["income"]) for row in rows), Decimal(0))
 
 
-class Exchange:
-    """A simulator on this loop, and a client of its own beside the engine's."""
+class Served(Protocol):
+    """A simulator, wherever it runs."""
 
-    def __init__(self, server: SimulatorServer, http: aiohttp.ClientSession, clock: Clock) -> None:
+    @property
+    def url(self) -> str: ...
+
+    @property
+    def ws_url(self) -> str: ...
+
+
+class Exchange:
+    """A simulator, and a client of its own beside the engine's."""
+
+    def __init__(self, server: Served, http: aiohttp.ClientSession, clock: Clock) -> None:
         self.server = server
         self._http = http
         self._clock = clock

@@ -6,7 +6,7 @@ from decimal import Decimal
 from contracts.enums import DifferenceKind, Outcome, PositionSide
 from tradeengine.domain import events as ev
 from tradeengine.domain.inputs import signal_key
-from tradeengine.journal.memory import MemoryJournal
+from tradeengine.journal.base import Journal
 from tradeengine.runtime.gateway import NOT_AT_REST
 
 HARMLESS = frozenset({DifferenceKind.UNHEDGED, DifferenceKind.LOST_ORDER})
@@ -30,7 +30,7 @@ class Ledger:
         What must never be in a journal.
     """
 
-    def __init__(self, journal: MemoryJournal) -> None:
+    def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._read: Counter[int] = Counter()
         self._orders: dict[str, str] = {}
@@ -46,11 +46,12 @@ class Ledger:
     async def update(self) -> None:
         """Read what was committed since."""
         for shard in await self._journal.shards():
-            for record in await self._journal.read(shard, self._read[shard], 1_000_000):
-                self._read[shard] = record.sequence
-                for event in record.events():
-                    self.events[type(event).__name__] += 1
-                    self._take(event)
+            while page := await self._journal.read(shard, self._read[shard]):
+                for record in page:
+                    self._read[shard] = record.sequence
+                    for event in record.events():
+                        self.events[type(event).__name__] += 1
+                        self._take(event)
 
     def _take(self, event: ev.AnyEvent) -> None:
         if isinstance(event, ev.OrderFilled):

@@ -19,6 +19,8 @@ START_S: Final = 1_767_225_600.0
 """Where wall-clock time starts: 2026-01-01 00:00 UTC."""
 _TURN_S: Final = 0.000_05
 """What a turn of the loop takes that moved any byte: things happen one after the other, as on a network."""
+_LONGEST_LOOK_S: Final = 0.1
+"""Real seconds between two looks while a server or a thread works."""
 
 
 class _WarpSelector(selectors.DefaultSelector):
@@ -27,6 +29,7 @@ class _WarpSelector(selectors.DefaultSelector):
     def __init__(self) -> None:
         super().__init__()
         self.now_s = 0.0
+        self.elsewhere = 0
         self.on_idle: Callable[[], bool] = lambda: False
 
     def select(self, timeout: float | None = None) -> Any:
@@ -41,6 +44,8 @@ class _WarpSelector(selectors.DefaultSelector):
         ready = super().select(0)
         if ready:
             self.now_s += _TURN_S
+        elif self.elsewhere:
+            return super().select(_LONGEST_LOOK_S)
         elif not self.on_idle():
             if timeout is None:
                 # Nobody waits for time: only another thread can have work.
@@ -65,6 +70,15 @@ class WarpLoop(asyncio.SelectorEventLoop):
     def begin(self) -> None:
         """Let time move on to the next full minute: what begins then happens as it would after any other."""
         self._warp.now_s = (self._warp.now_s // 60 + 1) * 60
+
+    @contextmanager
+    def elsewhere(self) -> Iterator[None]:
+        """Let time stand still while a server of another process, or a thread, works on something."""
+        self._warp.elsewhere += 1
+        try:
+            yield
+        finally:
+            self._warp.elsewhere -= 1
 
     async def idle(self) -> None:
         """Wait, without time passing for its sake, until no callback is ready and no byte is on its way."""

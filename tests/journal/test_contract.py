@@ -16,6 +16,7 @@ from tradeengine.domain.events import SignalDecided
 from tradeengine.domain.inputs import TimeAdvanced, signal_key
 from tradeengine.journal.base import Journal, Snapshot
 from tradeengine.journal.record import Entry, Record, encode
+from tradeengine.journal.stored import PAGE_BYTES, RecordsTrimmed, Stored, pages
 
 
 @pytest.fixture(params=JOURNALS)
@@ -192,7 +193,9 @@ async def test_an_append_of_many_megabytes_comes_back(journal: Journal) -> None:
     world.cut()
     await journal.append(world.records)
 
-    assert await journal.read(0) == world.records
+    assert await journal.read(0) == world.records[:1], "a page is bounded in bytes"
+    assert await journal.read(0, after=1) == world.records[1:]
+    assert await journal.read(0, after=2) == [], "and only an empty one is the end"
     assert await journal.digest() == hashlib.sha256(b"".join(map(encode, world.records))).hexdigest()
     assert await journal.is_decided(signal_key("A", "BTCUSDT", "19"))
 
@@ -213,3 +216,116 @@ async def test_a_snapshot_of_many_megabytes_comes_back(journal: Journal) -> None
     await journal.save_snapshot(3, Snapshot(2, state[::-1]))
 
     assert await journal.load_snapshot(3) == Snapshot(2, state[::-1])
+
+
+# ---------------------------------------------------------------- pages
+
+
+async def test_records_come_back_byte_for_byte(journal: Journal) -> None:
+    records = signal_records(3, shard=2)
+    await journal.append(records)
+
+    assert await journal.stored(2) == [Stored(record.sequence, encode(record)) for record in records]
+    assert await journal.stored(2, after=1, limit=1) == [Stored(2, encode(records[1]))]
+    assert await journal.stored(2, limit=0) == []
+
+
+async def test_pages_lead_to_the_end_whatever_their_size(journal: Journal) -> None:
+    world = RecordedWorld()
+    for number in range(7):
+        world.signal("hold", signal_id=str(number), carried={"text": "x" * (PAGE_BYTES // 2)})
+        world.cut()
+    await journal.append(world.records)
+
+    sizes = [len(page) async for page in pages(journal, 0, 0, 7)]
+    found = [row.sequence async for page in pages(journal, 0, 1, 6) for row in page]
+
+    assert max(sizes) == 2
+    assert sum(sizes) == 7
+    assert found == [2, 3, 4, 5, 6]
+
+
+# ---------------------------------------------------------------- trimming
+
+
+async def test_what_is_trimmed_is_refused_and_what_is_left_is_whole(journal: Journal) -> None:
+    zero, one = signal_records(5), signal_records(2, shard=1, tag="one")
+    await journal.append([*zero, *one])
+    assert await journal.first_sequence(0) == 1
+
+    await journal.trim(0, 3)
+
+    assert (await journal.first_sequence(0), await journal.last_sequence(0)) == (4, 5)
+    assert await journal.read(0, after=3) == zero[3:]
+    assert await journal.read(0, after=4) == zero[4:]
+    for after in range(3):
+        with pytest.raises(RecordsTrimmed, match=f"record {after + 1} of shard 0 .*archived, .*ARCHIVE_DIR"):
+            await journal.read(0, after=after)
+        with pytest.raises(RecordsTrimmed):
+            await journal.stored(0, after=after, limit=1)
+    assert await journal.read(1) == one
+    assert await journal.digest() == hashlib.sha256(b"".join(map(encode, [*zero[3:], *one]))).hexdigest()
+
+
+async def test_the_decisions_of_trimmed_records_stay_known(journal: Journal) -> None:
+    await journal.append(signal_records(4, size=2))
+
+    await journal.trim(0, 4)
+
+    assert all([await journal.is_decided(signal_key("A", "BTCUSDT", f"s-{n}-{k}")) for n in range(4) for k in range(2)])
+    assert not await journal.is_decided(signal_key("A", "BTCUSDT", "s-4-0"))
+
+
+async def test_a_shard_that_is_trimmed_whole_goes_on_where_it_was(journal: Journal) -> None:
+    records = signal_records(5)
+    await journal.append(records[:4])
+
+    await journal.trim(0, 4)
+
+    assert (await journal.first_sequence(0), await journal.last_sequence(0)) == (5, 4)
+    assert await journal.shards() == [0]
+    assert await journal.read(0, after=4) == []
+    assert await journal.digest() == hashlib.sha256().hexdigest()
+    for sequence in (1, 4, 6):
+        with pytest.raises(Fenced, match=f"record {sequence} of shard 0"):
+            await journal.append([Record(0, sequence, records[4].entries)])
+    await journal.append(records[4:])
+    assert await journal.read(0, after=4) == records[4:]
+    assert (await journal.first_sequence(0), await journal.last_sequence(0)) == (5, 5)
+
+
+async def test_trimming_again_changes_nothing_and_what_is_not_there_cannot_be_trimmed(journal: Journal) -> None:
+    records = signal_records(5)
+    await journal.append(records)
+    await journal.trim(0, 3)
+
+    await journal.trim(0, 3)
+    await journal.trim(0, 1)
+    await journal.trim(0, 0)
+    with pytest.raises(ValueError, match="shard 0 cannot be trimmed through 6: its last record is 5"):
+        await journal.trim(0, 6)
+
+    assert await journal.read(0, after=3) == records[3:]
+    assert await journal.first_sequence(0) == 4
+
+
+async def test_a_snapshot_outlives_the_records_that_it_was_made_from(journal: Journal) -> None:
+    await journal.append(signal_records(3))
+    await journal.save_snapshot(0, Snapshot(3, b"three"))
+
+    await journal.trim(0, 3)
+
+    assert await journal.load_snapshot(0) == Snapshot(3, b"three")
+
+
+async def test_more_records_than_one_step_takes_are_trimmed_while_others_are_appended(journal: Journal) -> None:
+    records = signal_records(460)
+    await journal.append(records[:450])
+
+    trimming = asyncio.create_task(journal.trim(0, 450))
+    for record in records[450:]:
+        await journal.append([record])
+    await trimming
+
+    assert await journal.first_sequence(0) == 451
+    assert await journal.read(0, after=450) == records[450:]

@@ -20,7 +20,8 @@ from tests.support.records import signal_records
 from tradeengine.domain.inputs import signal_key
 from tradeengine.journal.base import Snapshot
 from tradeengine.journal.record import Record
-from tradeengine.journal.sqlite import SqliteJournal
+from tradeengine.journal.sqlite import SCHEMA_VERSION, SqliteJournal
+from tradeengine.journal.stored import pages
 
 ROOT = Path(__file__).resolve().parents[2]
 KILLS = 25
@@ -96,7 +97,7 @@ async def test_kill_9_loses_nothing_that_was_acknowledged(path: Path) -> None:
         assert lasts[0] == lasts[1], "an append of two records was torn"
         assert lasts[0] >= max(acknowledged.values()) > 0
         for shard in range(SHARDS):
-            sequences = [record.sequence for record in await journal.read(shard, limit=100_000)]
+            sequences = [row.sequence async for page in pages(journal, shard, 0, 100_000) for row in page]
             assert sequences == list(range(1, lasts[0] + 1))
         assert await journal.is_decided(signal_key("A", "BTCUSDT", f"run{kill}-0-19"))
         await journal.close()
@@ -261,7 +262,7 @@ async def test_a_newer_schema_is_a_configuration_error(path: Path) -> None:
         connection.execute("UPDATE meta SET value = '99'")
     connection.close()
 
-    with pytest.raises(ConfigError, match="its schema is version 99, this engine knows 1"):
+    with pytest.raises(ConfigError, match=f"its schema is version 99, this engine knows {SCHEMA_VERSION}"):
         await SqliteJournal(path).open()
 
 

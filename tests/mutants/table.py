@@ -10,6 +10,8 @@ _FENCING = "tests/runtime/test_fencing.py::"
 _HANGING = "tests/runtime/test_hanging_store.py::"
 _COMMITTER = "tests/runtime/test_committer.py::"
 _TORN = "tests/runtime/test_committer_torn.py::"
+_JOURNAL = "tests/journal/test_contract.py::"
+_TRIMMING = "tests/journal/test_trimming.py::"
 _MONGODB = "tests/journal/test_mongodb.py::"
 _INTAKE = "tests/runtime/intake/test_intake.py::"
 _VENUE = "tests/venue/binance/"
@@ -232,6 +234,75 @@ MUTANTS = (
         "if hashlib.sha256(data).hexdigest() == digest:",
         "if digest:",
         (f"{_MONGODB}test_a_snapshot_that_was_torn_is_never_loaded",),
+    ),
+    Mutant(
+        "trimmed-position-is-free",
+        "a position stays taken when its record is trimmed, for an owner that stood still",
+        "tradeengine/journal/mongodb_trim.py",
+        'update_many({"_id": span}, {"$unset": {"payload": "", "codec": ""}})',
+        'delete_many({"_id": span})',
+        (
+            f"{_TRIMMING}test_an_owner_that_stood_still_cannot_write_where_records_were_trimmed",
+            f"{_JOURNAL}test_the_decisions_of_trimmed_records_stay_known",
+        ),
+    ),
+    Mutant(
+        "trimmed-shard-begins-anew",
+        "a shard that is trimmed whole goes on where it was",
+        "tradeengine/journal/sqlite.py",
+        "return last or _trimmed(shard, connection)",
+        "return last or 0",
+        (f"{_JOURNAL}test_a_shard_that_is_trimmed_whole_goes_on_where_it_was",),
+    ),
+    Mutant(
+        "passes-over-trimmed",
+        "who asks for trimmed records is refused, and never given those behind them",
+        "tradeengine/journal/mongodb.py",
+        "                raise RecordsTrimmed(shard, sequence)\n",
+        "                continue\n",
+        (f"{_JOURNAL}test_what_is_trimmed_is_refused_and_what_is_left_is_whole",),
+    ),
+    Mutant(
+        "waits-for-trimmed",
+        "an owner that wakes up among trimmed records is fenced, and does not ask for ever",
+        "tradeengine/runtime/committer.py",
+        "except RecordsTrimmed as error:",
+        "except ZeroDivisionError as error:",
+        ("tests/runtime/test_recovery.py::test_an_owner_that_wakes_up_among_trimmed_records_is_fenced",),
+    ),
+    Mutant(
+        "believes-the-archive",
+        "records are trimmed only if the file that is there holds the same ones",
+        "tradeengine/journal/archive_run.py",
+        "if archived[at : at + len(rows)] != rows:",
+        "if False:",
+        (
+            "tests/journal/test_archive_run.py::test_an_archive_of_other_records_stops_the_run_before_anything_is_trimmed",
+        ),
+    ),
+    Mutant(
+        "believes-a-file",
+        "a file of the archive is read whole and unchanged, or not at all",
+        "tradeengine/journal/archive_file.py",
+        " or hashlib.sha256(content).hexdigest() != header.sha256:",
+        ":",
+        ("tests/journal/test_archive.py::test_contents_that_do_not_fit_their_header_are_damage",),
+    ),
+    Mutant(
+        "trims-ahead-of-copies",
+        "what a copy has not applied stays in the journal",
+        "tradeengine/cli/journal.py",
+        "[newest, *limits]",
+        "[newest]",
+        ("tests/cli/test_journal_command.py::test_records_that_the_read_model_lacks_stay",),
+    ),
+    Mutant(
+        "snapshots-forget",
+        "the events of a former life count for the next snapshot, or restarts would let a start grow without end",
+        "tradeengine/runtime/shard.py",
+        "self._unsaved = unsaved\n",
+        "self._unsaved = 0\n",
+        ("tests/runtime/test_recovery.py::test_a_snapshot_is_due_by_events_those_of_the_former_life_too",),
     ),
     Mutant(
         "endless-record",

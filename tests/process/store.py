@@ -15,6 +15,7 @@ from tests.process.load import Key
 from tests.support.process import tradeengine
 from tradeengine.api.decisions import to_decision
 from tradeengine.domain.events import OrderFilled, OrderPlanned, SignalDecided
+from tradeengine.journal.base import Journal
 from tradeengine.journal.record import Record
 from tradeengine.journal.sqlite import SqliteJournal
 from tradeengine.projection.projector import Projector
@@ -44,39 +45,44 @@ async def opened(data: Path) -> AsyncIterator[SqliteJournal]:
 
 
 async def read_history(data: Path) -> History:
-    """Read the journal; nothing in it may be there twice."""
+    """Read the journal of a data folder."""
+    async with opened(data) as journal:
+        return await history_of(journal)
+
+
+async def history_of(journal: Journal) -> History:
+    """Read a journal; nothing in it may be there twice."""
     decisions: dict[Key, SignalDecided] = {}
     copies = fills = 0
     orders: dict[str, Decimal] = {}
     trades: set[tuple[str, str]] = set()
-    async with opened(data) as journal:
-        for record in await all_records(journal):
-            for event in record.events():
-                match event:
-                    case SignalDecided(outcome=Outcome.DUPLICATE):
-                        assert (event.strategy_id, event.signal_id) in decisions, f"a copy of nothing: {event}"
-                        copies += 1
-                    case SignalDecided():
-                        key = event.strategy_id, event.signal_id
-                        assert key not in decisions, f"decided twice: {decisions[key]} and {event}"
-                        decisions[key] = event
-                    case OrderPlanned():
-                        order_id = event.order.client_order_id
-                        assert order_id not in orders, f"planned twice: {event}"
-                        orders[order_id] = event.order.quantity
-                    case OrderFilled():
-                        trade = event.symbol, event.trade_id
-                        assert trade not in trades, f"booked twice: {event}"
-                        trades.add(trade)
-                        orders[event.client_order_id] -= event.quantity
-                        assert orders[event.client_order_id] >= 0, f"filled beyond its quantity: {event}"
-                        fills += 1
-                    case _:
-                        pass
+    for record in await all_records(journal):
+        for event in record.events():
+            match event:
+                case SignalDecided(outcome=Outcome.DUPLICATE):
+                    assert (event.strategy_id, event.signal_id) in decisions, f"a copy of nothing: {event}"
+                    copies += 1
+                case SignalDecided():
+                    key = event.strategy_id, event.signal_id
+                    assert key not in decisions, f"decided twice: {decisions[key]} and {event}"
+                    decisions[key] = event
+                case OrderPlanned():
+                    order_id = event.order.client_order_id
+                    assert order_id not in orders, f"planned twice: {event}"
+                    orders[order_id] = event.order.quantity
+                case OrderFilled():
+                    trade = event.symbol, event.trade_id
+                    assert trade not in trades, f"booked twice: {event}"
+                    trades.add(trade)
+                    orders[event.client_order_id] -= event.quantity
+                    assert orders[event.client_order_id] >= 0, f"filled beyond its quantity: {event}"
+                    fills += 1
+                case _:
+                    pass
     return History(decisions, copies, len(orders), fills)
 
 
-async def all_records(journal: SqliteJournal) -> list[Record]:
+async def all_records(journal: Journal) -> list[Record]:
     records: list[Record] = []
     for shard in await journal.shards():
         own: list[Record] = []

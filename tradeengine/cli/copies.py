@@ -9,6 +9,8 @@ from shared.errors import ConfigError
 from shared.settings import Settings
 from tradeengine.cli.schema import Target, mongo_store, mysql_address
 from tradeengine.domain.inputs import JournalOpened
+from tradeengine.journal.archive import Archive
+from tradeengine.journal.archive_whole import WholeJournal
 from tradeengine.journal.base import Journal
 from tradeengine.journal.mongodb import MongoJournal
 from tradeengine.journal.sqlite import SqliteJournal
@@ -17,7 +19,7 @@ from tradeengine.projection.mongodb import MongoReadModel
 from tradeengine.projection.mysql import MySqlReadModel
 from tradeengine.projection.mysql_rebuild import PREFIX, Rebuild
 from tradeengine.projection.sqlite import SqliteReadModel
-from tradeengine.runtime.files import journal_file, lock_folder, read_model_file
+from tradeengine.runtime.files import archive_folder, journal_file, lock_folder, read_model_file
 
 
 @asynccontextmanager
@@ -35,8 +37,20 @@ async def opened_journal(settings: Settings) -> AsyncIterator[Journal]:
         await journal.close()
 
 
+def archive_of(settings: Settings) -> Archive:
+    """The archive that the settings name; it need not exist."""
+    return Archive(settings.archive_dir or archive_folder(settings.data_dir))
+
+
+@asynccontextmanager
+async def opened_whole_journal(settings: Settings) -> AsyncIterator[Journal]:
+    """The journal with its archive behind it, so that no record is missing."""
+    async with opened_journal(settings) as journal:
+        yield WholeJournal(archive_of(settings), journal)
+
+
 async def venue_of(journal: Journal) -> str:
-    """Name of the venue that a journal's orders go to, as its first record says.
+    """Name of the venue that a journal's orders go to, as one of its first records says.
 
     Raises
     ------
@@ -44,11 +58,12 @@ async def venue_of(journal: Journal) -> str:
         If there is no such record.
     """
     for shard in await journal.shards():
-        for record in await journal.read(shard, limit=1):
+        # Those who took the shard before anything was opened come first.
+        for record in await journal.read(shard, limit=100):
             for entry in record.entries:
                 if isinstance(entry.input, JournalOpened):
                     return entry.input.venue
-    raise ConfigError("the journal has no first record: it is empty, or its beginning was archived; nothing to make")
+    raise ConfigError("the journal has no first record: it is empty, and there is nothing to make")
 
 
 @asynccontextmanager

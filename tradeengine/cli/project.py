@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from shared.clock import Clock, SystemClock
 from shared.settings import Settings
 from tradeengine.cli.base import err, say
-from tradeengine.cli.copies import opened_copy, opened_journal, venue_of
+from tradeengine.cli.copies import opened_copy, opened_whole_journal, venue_of
 from tradeengine.cli.options import ConfigFile
 from tradeengine.cli.schema import Target
 from tradeengine.projection.catch_up import OnApplied, catch_up, heads_of
@@ -41,7 +41,7 @@ def project(rebuild: RebuildOption = None, continued: CatchUpOption = None, conf
 
 
 async def _project(settings: Settings, target: Target, clock: Clock, *, anew: bool) -> int:
-    async with opened_journal(settings) as journal:
+    async with opened_whole_journal(settings) as journal:
         venue, heads = await venue_of(journal), await heads_of(journal)
         async with opened_copy(target, settings, venue, clock, heads, anew=anew) as copy:
             with _told(sum(heads.values()), target, clock) as on_applied:

@@ -7,21 +7,28 @@ from typing import Annotated
 import typer
 
 from tradeengine.cli.base import EXIT_FAILURE, progress, say
+from tradeengine.journal.archive import Archive
+from tradeengine.journal.archive_whole import WholeJournal
 from tradeengine.journal.sqlite import SqliteJournal
 from tradeengine.runtime import replay as core
-from tradeengine.runtime.files import journal_file
+from tradeengine.runtime.files import archive_folder, journal_file
 
 Store = Annotated[
     Path, typer.Option("--store", exists=True, file_okay=False, help="Data folder of the engine or of a simulation.")
 ]
 
+ArchiveFolder = Annotated[
+    Path | None,
+    typer.Option("--archive", file_okay=False, help="Folder that records were archived to; STORE/archive by default."),
+]
 
-def replay(store: Store) -> None:
-    """Decide every recorded input again and print the first difference, or that there is none.
+
+def replay(store: Store, archive: ArchiveFolder = None) -> None:
+    """Decide every recorded input again, archived or not, and print the first difference, or that there is none.
 
     Exit code 0 means that today's code decides everything as it was decided then.
     """
-    result = asyncio.run(_replay(store))
+    result = asyncio.run(_replay(store, archive or archive_folder(store)))
     if result.difference is None:
         say(f"no difference: {result.inputs} inputs of {result.records} records decided again, all alike")
         for shard, digest in result.states.items():
@@ -34,8 +41,8 @@ def replay(store: Store) -> None:
     raise typer.Exit(EXIT_FAILURE)
 
 
-async def _replay(store: Path) -> core.ReplayResult:
-    journal = SqliteJournal(journal_file(store), create=False)
+async def _replay(store: Path, archive: Path) -> core.ReplayResult:
+    journal = WholeJournal(Archive(archive), SqliteJournal(journal_file(store), create=False))
     await journal.open()
     try:
         total = sum([await journal.last_sequence(shard) for shard in await journal.shards()])

@@ -3,9 +3,10 @@
 import hashlib
 from collections.abc import Sequence
 
-from tradeengine.journal.base import Snapshot
+from tradeengine.journal.base import Snapshot, check_trim
 from tradeengine.journal.fence import check_positions
 from tradeengine.journal.record import Record, decode, encode
+from tradeengine.journal.stored import RecordsTrimmed, Stored, page_of
 
 
 class MemoryJournal:
@@ -16,6 +17,7 @@ class MemoryJournal:
 
     def __init__(self) -> None:
         self._payloads: dict[int, list[bytes]] = {}
+        self._trimmed: dict[int, int] = {}
         self._decided: set[str] = set()
         self._snapshots: dict[int, Snapshot] = {}
 
@@ -27,23 +29,39 @@ class MemoryJournal:
 
     async def append(self, records: Sequence[Record]) -> None:
         """Keep records, all or none."""
-        check_positions(records, lambda shard: len(self._payloads.get(shard, ())))
+        check_positions(records, self._last)
         payloads = [encode(record) for record in records]
         for record, payload in zip(records, payloads, strict=True):
             self._payloads.setdefault(record.shard, []).append(payload)
             self._decided.update(record.decision_keys())
 
     async def read(self, shard: int, after: int = 0, limit: int = 1000) -> list[Record]:
-        """Records of a shard with a sequence above ``after``, in order, at most ``limit``."""
-        return [decode(payload) for payload in self._payloads.get(shard, [])[after : after + limit]]
+        """Records of a shard with a sequence above ``after``, in order; see ``Journal.stored``."""
+        return [decode(payload) for _, payload in self._page(shard, after, limit)]
+
+    async def stored(self, shard: int, after: int = 0, limit: int = 1000) -> list[Stored]:
+        """Records of a shard as they were appended; see ``Journal.stored``."""
+        return self._page(shard, after, limit)
+
+    async def first_sequence(self, shard: int) -> int:
+        """Sequence of a shard's oldest record that was not trimmed: one beyond the last if all were."""
+        return self._trimmed.get(shard, 0) + 1
 
     async def last_sequence(self, shard: int) -> int:
         """Sequence of a shard's last record, 0 while it has none."""
-        return len(self._payloads.get(shard, ()))
+        return self._last(shard)
 
     async def shards(self) -> list[int]:
-        """Shards that have records, in order."""
+        """Shards that have had records, in order."""
         return sorted(self._payloads)
+
+    async def trim(self, shard: int, through: int) -> None:
+        """Drop the content of a shard's oldest records; see ``Journal.trim``."""
+        check_trim(shard, through, self._last(shard))
+        dropped = through - self._trimmed.get(shard, 0)
+        if dropped > 0:
+            del self._payloads[shard][:dropped]
+            self._trimmed[shard] = through
 
     async def is_decided(self, key: str) -> bool:
         """Whether a kept record decides the signal of this key."""
@@ -60,9 +78,19 @@ class MemoryJournal:
         return self._snapshots.get(shard)
 
     async def digest(self) -> str:
-        """SHA-256 (hex) over all records in shard and sequence order."""
+        """SHA-256 (hex) over all records that are held, in shard and sequence order."""
         digest = hashlib.sha256()
         for _, payloads in sorted(self._payloads.items()):
             for payload in payloads:
                 digest.update(payload)
         return digest.hexdigest()
+
+    def _last(self, shard: int) -> int:
+        return self._trimmed.get(shard, 0) + len(self._payloads.get(shard, ()))
+
+    def _page(self, shard: int, after: int, limit: int) -> list[Stored]:
+        trimmed = self._trimmed.get(shard, 0)
+        if after < trimmed and limit > 0:
+            raise RecordsTrimmed(shard, after + 1)
+        payloads = self._payloads.get(shard, [])[after - trimmed : after - trimmed + limit]
+        return page_of([Stored(number, payload) for number, payload in enumerate(payloads, after + 1)], limit)

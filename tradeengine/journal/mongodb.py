@@ -8,14 +8,19 @@ from pymongo.errors import BulkWriteError
 
 from shared.errors import Fenced
 from shared.mongodb import Document, MongoStore, mapped_errors
-from tradeengine.journal.base import Snapshot
+from tradeengine.journal.base import Snapshot, check_trim
 from tradeengine.journal.fence import check_positions
 from tradeengine.journal.mongodb_documents import COLLECTION, payload_of, place, position, to_document
 from tradeengine.journal.mongodb_schema import require_schema
 from tradeengine.journal.mongodb_snapshots import MongoSnapshots
+from tradeengine.journal.mongodb_trim import first_held, trim
 from tradeengine.journal.record import Record, decision_hash, decode
+from tradeengine.journal.stored import PAGE_BYTES, RecordsTrimmed, Stored, pages
 
-_PAGE = 1_000
+_MOST = 200
+"""Most records that one command asks for: a position that holds none yet is looked up in vain."""
+_BATCH = 50
+"""Records that the server sends at once: what does not fit into a page is sent in vain."""
 
 
 class MongoJournal:
@@ -25,7 +30,8 @@ class MongoJournal:
     that is refused ends the append, so what is written is a prefix; of two writers of one position one is refused by
     the ``_id``. That no position is left out is checked against the last one known, without asking each time. That is
     sound although others write too, and after an append without an answer: committed records never vanish, so the
-    last position known can only have been followed, and where it has been, the next one is taken.
+    last position known can only have been followed, and where it has been, the next one is taken. No document is ever
+    deleted: trimming takes its content only (:mod:`~tradeengine.journal.mongodb_trim`).
 
     Parameters
     ----------
@@ -90,9 +96,33 @@ class MongoJournal:
         self._lasts |= {record.shard: record.sequence for record in records}
 
     async def read(self, shard: int, after: int = 0, limit: int = 1000) -> list[Record]:
-        """Records of a shard with a sequence above ``after``, in order, at most ``limit``."""
-        span = {"$gt": position(shard, after), "$lt": position(shard + 1, 0)}
-        return [decode(payload_of(document)) for document in await self._found({"_id": span}, limit)]
+        """Records of a shard with a sequence above ``after``, in order; see ``Journal.stored``."""
+        return [decode(payload) for _, payload in await self.stored(shard, after, limit)]
+
+    async def stored(self, shard: int, after: int = 0, limit: int = 1000) -> list[Stored]:
+        """Records of a shard as they were appended; see ``Journal.stored``."""
+        # There are no holes, so each position is named and found by its key: not every server that speaks MongoDB's
+        # protocol uses an index for a span.
+        positions = [position(shard, sequence) for sequence in range(after + 1, after + 1 + min(limit, _MOST))]
+        page: list[Stored] = []
+        size = 0
+        with mapped_errors(writing=False):
+            async with self._records.find(
+                {"_id": {"$in": positions}}, {"payload": 1, "codec": 1}, sort=[("_id", 1)], batch_size=_BATCH
+            ) as cursor:
+                async for document in cursor:
+                    sequence = place(document["_id"])[1]
+                    if "payload" not in document:
+                        raise RecordsTrimmed(shard, sequence)
+                    page.append(Stored(sequence, payload_of(document)))
+                    size += len(page[-1].payload)
+                    if size >= PAGE_BYTES:
+                        break
+        return page
+
+    async def first_sequence(self, shard: int) -> int:
+        """Sequence of a shard's oldest record that was not trimmed: one beyond the last if all were."""
+        return await first_held(self._store, shard) or 1 + await self.last_sequence(shard)
 
     async def last_sequence(self, shard: int) -> int:
         """Sequence of a shard's last record, 0 while it has none."""
@@ -103,7 +133,7 @@ class MongoJournal:
         return last
 
     async def shards(self) -> list[int]:
-        """Shards that have records, in order."""
+        """Shards that have had records, in order."""
         shards: list[int] = []
         while True:
             after = position(shards[-1] + 1, 0) if shards else position(0, 0)
@@ -112,6 +142,11 @@ class MongoJournal:
             if found is None:
                 return shards
             shards.append(place(found["_id"])[0])
+
+    async def trim(self, shard: int, through: int) -> None:
+        """Drop the content of a shard's oldest records; see ``Journal.trim``."""
+        check_trim(shard, through, await self.last_sequence(shard))
+        await trim(self._store, shard, through)
 
     async def is_decided(self, key: str) -> bool:
         """Whether a committed record decides the signal of this key."""
@@ -133,25 +168,17 @@ class MongoJournal:
         return await self._snapshots.load(shard)
 
     async def digest(self) -> str:
-        """SHA-256 (hex) over all records in shard and sequence order."""
-        digest, after = hashlib.sha256(), position(0, 0)
-        while documents := await self._found({"_id": {"$gt": after}}, _PAGE):
-            for document in documents:
-                digest.update(payload_of(document))
-            after = documents[-1]["_id"]
+        """SHA-256 (hex) over all records that are held, in shard and sequence order."""
+        digest = hashlib.sha256()
+        for shard in await self.shards():
+            async for page in pages(self, shard, await self.first_sequence(shard) - 1, await self.last_sequence(shard)):
+                for _, payload in page:
+                    digest.update(payload)
         return digest.hexdigest()
 
     @property
     def _records(self) -> AsyncCollection[Document]:
         return self._store.collection(COLLECTION)
-
-    async def _found(self, query: Document, limit: int) -> list[Document]:
-        if limit <= 0:
-            # MongoDB takes 0 for no limit.
-            return []
-        with mapped_errors(writing=False):
-            cursor = self._records.find(query, {"payload": 1, "codec": 1}, sort=[("_id", 1)], limit=limit)
-            return await cursor.batch_size(limit).to_list()
 
     async def _check(self, records: Iterable[Record]) -> None:
         """Check positions against the last ones known, and once more against the store's if they do not fit."""

@@ -81,7 +81,7 @@ class MongoSnapshots:
             # A newer one may have replaced it between the two answers.
         raise ConfigError(
             f"snapshot {sequence} of shard {shard} in the MongoDB database {self._store.name} is damaged; "
-            "delete it, and the shard is made anew from its records"
+            "make it anew from the records, with `tradeengine journal snapshot`"
         )
 
     async def _save_parts(self, shard: int, sequence: int, digest: str, data: bytes) -> int:

@@ -8,12 +8,16 @@ from pathlib import Path
 
 from shared.errors import ConfigError
 from shared.sqlite import SqliteThread, transaction
-from tradeengine.journal.base import Snapshot
+from tradeengine.journal.base import Snapshot, check_trim
 from tradeengine.journal.fence import check_positions
 from tradeengine.journal.record import Record, decision_hash, decode, encode
+from tradeengine.journal.stored import RecordsTrimmed, Stored, page_of
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
+_TRIMMED_AT_ONCE = 100
+
+_TRIMMED = "CREATE TABLE trimmed (shard INTEGER PRIMARY KEY, through INTEGER NOT NULL)"
 _SCHEMA = (
     # With its row ids: payloads are long, and commits were slower with them in the key's own tree.
     "CREATE TABLE records (shard INTEGER NOT NULL, sequence INTEGER NOT NULL, payload BLOB NOT NULL,"
@@ -21,6 +25,7 @@ _SCHEMA = (
     # Its key is a decision_hash.
     "CREATE TABLE decided (key BLOB PRIMARY KEY, shard INTEGER NOT NULL, sequence INTEGER NOT NULL) WITHOUT ROWID",
     "CREATE TABLE snapshots (shard INTEGER PRIMARY KEY, sequence INTEGER NOT NULL, state BLOB NOT NULL)",
+    _TRIMMED,
     "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
 )
 
@@ -105,16 +110,33 @@ class SqliteJournal:
             await self._writer.run(partial(_append, tuple(records)))
 
     async def read(self, shard: int, after: int = 0, limit: int = 1000) -> list[Record]:
-        """Records of a shard with a sequence above ``after``, in order, at most ``limit``."""
+        """Records of a shard with a sequence above ``after``, in order; see ``Journal.stored``."""
         return await self._reader.run(partial(_read, shard, after, limit))
+
+    async def stored(self, shard: int, after: int = 0, limit: int = 1000) -> list[Stored]:
+        """Records of a shard as they were appended; see ``Journal.stored``."""
+        return await self._reader.run(partial(_stored, shard, after, limit))
+
+    async def first_sequence(self, shard: int) -> int:
+        """Sequence of a shard's oldest record that was not trimmed: one beyond the last if all were."""
+        return 1 + await self._writer.run(partial(_trimmed, shard))
 
     async def last_sequence(self, shard: int) -> int:
         """Sequence of a shard's last record, 0 while it has none."""
         return await self._writer.run(partial(_last_sequence, shard))
 
     async def shards(self) -> list[int]:
-        """Shards that have records, in order."""
+        """Shards that have had records, in order."""
         return await self._reader.run(_shards)
+
+    async def trim(self, shard: int, through: int) -> None:
+        """Drop the content of a shard's oldest records; see ``Journal.trim``.
+
+        The file does not become smaller: what is free in it takes the next records.
+        """
+        # A few at a time, for commits wait meanwhile.
+        while not await self._writer.run(partial(_trim, shard, through)):
+            pass
 
     async def is_decided(self, key: str) -> bool:
         """Whether a committed record decides the signal of this key."""
@@ -129,7 +151,7 @@ class SqliteJournal:
         return await self._reader.run(partial(_load_snapshot, shard))
 
     async def digest(self) -> str:
-        """SHA-256 (hex) over all records in shard and sequence order."""
+        """SHA-256 (hex) over all records that are held, in shard and sequence order."""
         return await self._reader.run(_digest)
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
@@ -145,6 +167,10 @@ class SqliteJournal:
                 # SQLite begins a transaction on a read-only file all the same: only a write tells.
                 connection.execute("UPDATE meta SET value = value WHERE name = 'schema_version'")
             (found,) = connection.execute("SELECT value FROM meta WHERE name = 'schema_version'").fetchone()
+            if int(found) == 1:
+                connection.execute(_TRIMMED)
+                # An engine that knows nothing of trimming would begin a shard anew where all of it was trimmed.
+                connection.execute("UPDATE meta SET value = ? WHERE name = 'schema_version'", (SCHEMA_VERSION,))
         if int(found) > SCHEMA_VERSION:
             raise ConfigError(
                 f"cannot open {self.path}: its schema is version {found}, this engine knows {SCHEMA_VERSION}; "
@@ -164,20 +190,49 @@ def _append(records: tuple[Record, ...], connection: sqlite3.Connection) -> None
         connection.executemany("INSERT OR IGNORE INTO decided VALUES (?, ?, ?)", decided)
 
 
-def _read(shard: int, after: int, limit: int, connection: sqlite3.Connection) -> list[Record]:
+def _stored(shard: int, after: int, limit: int, connection: sqlite3.Connection) -> list[Stored]:
     rows = connection.execute(
-        "SELECT payload FROM records WHERE shard = ? AND sequence > ? ORDER BY sequence LIMIT ?", (shard, after, limit)
+        "SELECT sequence, payload FROM records WHERE shard = ? AND sequence > ? ORDER BY sequence LIMIT ?",
+        (shard, after, max(0, limit)),
     )
-    return [decode(payload) for (payload,) in rows]
+    page = page_of(map(Stored._make, rows), limit)
+    # Asked for after the read: what another process trims meanwhile shows in one of the two.
+    if (not page or page[0].sequence != after + 1) and limit > 0 and after < _trimmed(shard, connection):
+        raise RecordsTrimmed(shard, after + 1)
+    return page
+
+
+def _read(shard: int, after: int, limit: int, connection: sqlite3.Connection) -> list[Record]:
+    return [decode(payload) for _, payload in _stored(shard, after, limit, connection)]
+
+
+def _trimmed(shard: int, connection: sqlite3.Connection) -> int:
+    row = connection.execute("SELECT through FROM trimmed WHERE shard = ?", (shard,)).fetchone()
+    return 0 if row is None else int(row[0])
+
+
+def _trim(shard: int, through: int, connection: sqlite3.Connection) -> bool:
+    with transaction(connection):
+        check_trim(shard, through, _last_sequence(shard, connection))
+        before = _trimmed(shard, connection)
+        now = min(through, before + _TRIMMED_AT_ONCE)
+        if now > before:
+            connection.execute("DELETE FROM records WHERE shard = ? AND sequence <= ?", (shard, now))
+            connection.execute(
+                "INSERT INTO trimmed VALUES (?, ?) ON CONFLICT (shard) DO UPDATE SET through = excluded.through",
+                (shard, now),
+            )
+    return now >= through
 
 
 def _last_sequence(shard: int, connection: sqlite3.Connection) -> int:
     (last,) = connection.execute("SELECT max(sequence) FROM records WHERE shard = ?", (shard,)).fetchone()
-    return last or 0
+    return last or _trimmed(shard, connection)
 
 
 def _shards(connection: sqlite3.Connection) -> list[int]:
-    return [shard for (shard,) in connection.execute("SELECT DISTINCT shard FROM records ORDER BY shard")]
+    rows = connection.execute("SELECT shard FROM records UNION SELECT shard FROM trimmed ORDER BY shard")
+    return [shard for (shard,) in rows]
 
 
 def _is_decided(key: str, connection: sqlite3.Connection) -> bool:

@@ -19,8 +19,8 @@ class Copies:
     """
 
     def __init__(self, stores: Stores, clock: Clock) -> None:
-        self._read_model = Projector(stores.journal, stores.read_model, clock)
-        self._copy = Projector(stores.journal, stores.copy, clock) if stores.copy is not None else None
+        self._read_model = Projector(stores.history, stores.read_model, clock)
+        self._copy = Projector(stores.history, stores.copy, clock) if stores.copy is not None else None
 
     @property
     def projectors(self) -> Mapping[str, Projector]:

@@ -14,6 +14,8 @@ from shared.leases.sqlite import SqliteLeases
 from shared.mongodb import MongoStore
 from shared.mysql_address import MySqlAddress
 from shared.settings import Settings
+from tradeengine.journal.archive import Archive
+from tradeengine.journal.archive_whole import WholeJournal
 from tradeengine.journal.base import Journal
 from tradeengine.journal.mongodb import MongoJournal
 from tradeengine.journal.sqlite import SqliteJournal
@@ -21,7 +23,7 @@ from tradeengine.projection.base import OnParked, ReadModel
 from tradeengine.projection.mongodb import MongoReadModel
 from tradeengine.projection.mysql import MySqlReadModel
 from tradeengine.projection.sqlite import SqliteReadModel
-from tradeengine.runtime.files import journal_file, leases_file, read_model_file
+from tradeengine.runtime.files import archive_folder, journal_file, leases_file, read_model_file
 
 MONGODB: Final = "mongodb"
 SQLITE: Final = "sqlite"
@@ -56,6 +58,8 @@ class Stores:
         What the API answers from.
     copy
         The analysts' copy in MySQL, where one is configured. It may be away for as long as it likes.
+    archive
+        What was archived of the journal.
     """
 
     kind: str
@@ -63,6 +67,12 @@ class Stores:
     leases: LeaseStore
     read_model: Tables
     copy: Tables | None
+    archive: Archive
+
+    @property
+    def history(self) -> Journal:
+        """The journal with its archive behind it, for who may have to begin with the first record."""
+        return WholeJournal(self.archive, self.journal)
 
     @property
     def shared(self) -> bool:
@@ -108,6 +118,7 @@ def make_stores(settings: Settings, folder: Path, venue: str, clock: Clock, on_p
         If an address cannot be read.
     """
     copy = _copy(settings, venue, clock, on_parked)
+    archive = Archive(settings.archive_dir or archive_folder(folder))
     if settings.mongodb_uri is None:
         return Stores(
             SQLITE,
@@ -115,6 +126,7 @@ def make_stores(settings: Settings, folder: Path, venue: str, clock: Clock, on_p
             SqliteLeases(leases_file(folder)),
             SqliteReadModel(read_model_file(folder), venue=venue, clock=clock),
             copy,
+            archive,
         )
     store = MongoStore(settings.mongodb_uri, settings.mongodb_database, timeout_ms=settings.mongodb_timeout_ms)
     return Stores(
@@ -123,6 +135,7 @@ def make_stores(settings: Settings, folder: Path, venue: str, clock: Clock, on_p
         MongoLeases(store, timeout_s=min(_LONGEST_RENEWAL_S, float(settings.lease_seconds) * _RENEWAL_SHARE)),
         MongoReadModel(store, venue=venue, clock=clock, on_parked=on_parked),
         copy,
+        archive,
     )
 
 
