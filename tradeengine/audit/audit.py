@@ -2,13 +2,16 @@
 
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from msgspec import MsgspecError
+
 from shared.clock import Clock
 from shared.errors import EngineError
-from tradeengine.audit.copy import Copy, Row, pages, row_of
-from tradeengine.audit.digest import TableDigest
+from tradeengine.audit.copy import Copy, Queried, Row, pages, row_of
+from tradeengine.audit.digest import TableDigest, canonical
 from tradeengine.audit.ledger import Key, Ledger
 from tradeengine.audit.reference import Reference, Source
 from tradeengine.audit.report import CopyReport, Difference, TableReport
@@ -66,11 +69,13 @@ class Audit:
                 behind = await comparison.settle(ends)
                 reports = []
                 for table in tables:
-                    self._tell(f"{name}: {table}", 0)
-                    reports.append(await comparison.table(TABLES[table]))
-            except (EngineError, ValueError) as error:
+                    step = f"{name}: {table}"
+                    self._tell(step, 0)
+                    reports.append(await comparison.table(TABLES[table], partial(self._tell, step)))
+                parked = await copy.parked(self._limit)
+            except (EngineError, ValueError, MsgspecError) as error:
                 return CopyReport(name, trouble=str(error))
-        return CopyReport(name, tuple(reports), behind)
+        return CopyReport(name, tuple(reports), behind, parked.number, tuple(parked.first))
 
     @asynccontextmanager
     async def _scratch(self) -> AsyncIterator[tuple[Reference, Ledger]]:
@@ -110,11 +115,17 @@ class _Comparison:
         await self._reference.advance(position)
         return {shard: ends[shard] - applied for shard, applied in position.items() if ends[shard] > applied}
 
-    async def table(self, table: Table) -> TableReport:
-        """Compare one table."""
+    async def table(self, table: Table, read: Callable[[int], None]) -> TableReport:
+        """Compare one table.
+
+        Parameters
+        ----------
+        read
+            Told how many rows of the copy were read.
+        """
         await self._ledger.clear()
-        expected = await self._take(_EXPECTED, self._reference.tables, table)
-        found = await self._take(_FOUND, self._copy, table)
+        expected = await self._take(_EXPECTED, self._reference.tables, table, lambda rows: None)
+        found = await self._take(_FOUND, self._copy, table, read)
         suspects = await self._ledger.unequal(_EXPECTED, _FOUND)
         differences, moving = await self._confirm(table, suspects[:_EXAMINED])
         unexamined = len(suspects[_EXAMINED:]) if differences else 0
@@ -128,17 +139,19 @@ class _Comparison:
             expected.rows,
             found.rows,
             sums,
+            expected.digest,
             found.digest,
             differing=len(differences) + unexamined,
             differences=tuple(differences[: self._limit]),
             moving=moving,
         )
 
-    async def _take(self, side: str, copy: Copy, table: Table) -> TableDigest:
+    async def _take(self, side: str, copy: Queried, table: Table, read: Callable[[int], None]) -> TableDigest:
         digest = TableDigest(table)
         async for rows in pages(copy, table.name):
             keys = [tuple([row[name] for name in table.key]) for row in rows]
             await self._ledger.add(side, zip(keys, digest.add(rows), strict=True))
+            read(len(rows))
         return digest
 
     async def _confirm(self, table: Table, suspects: Sequence[Key]) -> tuple[list[Difference], int]:
@@ -146,17 +159,28 @@ class _Comparison:
         differences: list[Difference] = []
         moving = 0
         for start in range(0, len(suspects), _AT_ONCE):
-            keys = suspects[start : start + _AT_ONCE]
-            found = await self._at_rest(table, keys)
-            if found is None:
-                moving += len(keys)
-                continue
-            for key, row in zip(keys, found, strict=True):
-                named = dict(zip(table.key, key, strict=True))
-                difference = _difference(table, named, await row_of(self._reference.tables, table.name, named), row)
-                if difference is not None:
-                    differences.append(difference)
+            found, unknown = await self._examine(table, suspects[start : start + _AT_ONCE])
+            differences += found
+            moving += unknown
         return differences, moving
+
+    async def _examine(self, table: Table, keys: Sequence[Key]) -> tuple[list[Difference], int]:
+        """Differences among rows, and how many never stood still."""
+        rows = await self._at_rest(table, keys)
+        if rows is None and len(keys) > 1:
+            # Fewer are read in a shorter time.
+            half = len(keys) // 2
+            one, other = await self._examine(table, keys[:half]), await self._examine(table, keys[half:])
+            return one[0] + other[0], one[1] + other[1]
+        if rows is None:
+            return [], 1
+        differences = []
+        for key, row in zip(keys, rows, strict=True):
+            named = dict(zip(table.key, key, strict=True))
+            difference = _difference(table, named, await row_of(self._reference.tables, table.name, named), row)
+            if difference is not None:
+                differences.append(difference)
+        return differences, 0
 
     async def _at_rest(self, table: Table, keys: Sequence[Key]) -> list[Row | None] | None:
         """Rows of the copy with the reference brought to the same position; ``None`` if it never stood still."""
@@ -173,11 +197,12 @@ class _Comparison:
 
 
 def _difference(table: Table, key: Row, expected: Row | None, found: Row | None) -> Difference | None:
-    if expected == found:
-        return None
     if expected is None or found is None:
-        return Difference(table.name, key, expected, found)
-    columns = [name for name in table.columns if expected[name] != found[name]]
+        # Rows never go away: one that was seen, and is not to be had by its key, has a key that no engine wrote.
+        return Difference(table.name, key, expected, key if expected is None and found is None else found)
+    columns = [name for name in table.columns if canonical(expected[name]) != canonical(found[name])]
+    if not columns:
+        return None
     return Difference(
         table.name, key, {name: expected[name] for name in columns}, {name: found[name] for name in columns}
     )

@@ -3,17 +3,14 @@
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Protocol
 
-from contracts.query import MAX_LIMIT, Page
+from contracts.query import MAX_LIMIT, Page, UnknownFilter
+from tradeengine.projection.base import Parked
 
 Row = dict[str, Any]
 
 
-class Copy(Protocol):
-    """Tables that were made from the journal; an audit reads them and changes nothing."""
-
-    async def checkpoint(self, shard: int) -> int:
-        """Sequence of the newest applied record of a shard, 0 while there is none."""
-        ...
+class Queried(Protocol):
+    """Tables that answer questions."""
 
     async def query(
         self, table: str, *, filters: Mapping[str, str], sort: str | None, cursor: str | None, limit: int
@@ -22,7 +19,19 @@ class Copy(Protocol):
         ...
 
 
-async def pages(copy: Copy, table: str) -> AsyncIterator[list[Row]]:
+class Copy(Queried, Protocol):
+    """Tables that were made from the journal; an audit reads them and changes nothing."""
+
+    async def checkpoint(self, shard: int) -> int:
+        """Sequence of the newest applied record of a shard, 0 while there is none."""
+        ...
+
+    async def parked(self, limit: int) -> Parked:
+        """Rows that the store refused, oldest first, at most ``limit`` of them."""
+        ...
+
+
+async def pages(copy: Queried, table: str) -> AsyncIterator[list[Row]]:
     """All rows of a table, page by page."""
     cursor = None
     while True:
@@ -33,11 +42,13 @@ async def pages(copy: Copy, table: str) -> AsyncIterator[list[Row]]:
             return
 
 
-async def row_of(copy: Copy, table: str, key: Mapping[str, Any]) -> Row | None:
-    """One row by its key, ``None`` if there is none."""
-    page = await copy.query(
-        table, filters={name: _text(value) for name, value in key.items()}, sort=None, cursor=None, limit=1
-    )
+async def row_of(copy: Queried, table: str, key: Mapping[str, Any]) -> Row | None:
+    """One row by its key, ``None`` if there is none, or can be none because no engine writes such a key."""
+    filters = {name: _text(value) for name, value in key.items()}
+    try:
+        page = await copy.query(table, filters=filters, sort=None, cursor=None, limit=1)
+    except UnknownFilter:
+        return None
     return page.rows[0] if page.rows else None
 
 

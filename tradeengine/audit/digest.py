@@ -2,7 +2,8 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from decimal import Decimal, localcontext
+from contextlib import suppress
+from decimal import Decimal, InvalidOperation, localcontext
 from typing import Any
 
 import msgspec
@@ -10,13 +11,27 @@ import msgspec
 from tradeengine.domain.money import MONEY, ZERO
 from tradeengine.projection.tables import Kind, Table
 
-_encoder = msgspec.json.Encoder(order="deterministic")
+# What is no JSON, because somebody put it there by hand, differs as a text.
+_encoder = msgspec.json.Encoder(order="deterministic", enc_hook=repr)
 _MODULUS = 1 << 256
+
+
+def canonical(value: Any) -> bytes:
+    """JSON of a value with its names in order: other than Python, it tells ``1`` from ``true`` and from ``1.0``."""
+    return _encoder.encode(value)
 
 
 def row_digest(row: Mapping[str, Any]) -> bytes:
     """SHA-256 of a row as JSON with its names in order."""
-    return hashlib.sha256(_encoder.encode(row)).digest()
+    return hashlib.sha256(canonical(row)).digest()
+
+
+def _amount(text: str | None) -> Decimal:
+    """Number of a text; what is none, because somebody changed it by hand, counts nothing: its row differs anyway."""
+    with suppress(InvalidOperation):
+        if text is not None and (number := Decimal(text)).is_finite():
+            return number
+    return ZERO
 
 
 class TableDigest:
@@ -45,8 +60,7 @@ class TableDigest:
                 self._total = (self._total + int.from_bytes(digest)) % _MODULUS
                 self.rows += 1
                 for name in self._decimals:
-                    if row[name] is not None:
-                        self.sums[name] += Decimal(row[name])
+                    self.sums[name] += _amount(row[name])
         return digests
 
     @property

@@ -151,12 +151,18 @@ async def _write(store: MongoStore, tables: Mapping[str, Sequence[Update]], redo
 async def _all(jobs: Iterable[Coroutine[Any, Any, _T]]) -> list[_T]:
     """Results of jobs, a few of which run side by side; a failure is raised when all have ended."""
     room = asyncio.Semaphore(_AT_ONCE)
+    waiting = list(jobs)
 
     async def one(job: Coroutine[Any, Any, _T]) -> _T:
         async with room:
             return await job
 
-    results = await asyncio.gather(*map(one, jobs), return_exceptions=True)
+    try:
+        results = await asyncio.gather(*map(one, waiting), return_exceptions=True)
+    finally:
+        # Who is cancelled leaves jobs that were never begun.
+        for job in waiting:
+            job.close()
     for result in results:
         if isinstance(result, BaseException):
             raise result

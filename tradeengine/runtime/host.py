@@ -260,7 +260,7 @@ class ShardHost:
             running = await self._load()
             state = running.shard.state
             self._check_journal(state)
-            if state.epoch == self.epoch:
+            if self._has_claimed(state):
                 break
             if self._is_ours:
                 raise Fenced(f"shard {self.number} was taken by {state.owner}, with epoch {state.epoch}; drop it")
@@ -281,6 +281,13 @@ class ShardHost:
         if not self._claim.done():
             self._claim.set_result(None)
         return running
+
+    def _has_claimed(self, state: ShardState) -> bool:
+        """Whether the journal names this lease's tenure; without fencing tokens there is nothing to claim."""
+        if self.epoch == 0:
+            return state.epoch == 0
+        # The owner too: epochs begin anew when somebody deletes the leases.
+        return (state.owner, state.epoch) == (self._place.ownership.owner, self.epoch)
 
     async def _settle(self) -> None:
         """Wait for records of the shard that are under way in this process: read before one lands, the state lacks it.
