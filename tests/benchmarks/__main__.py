@@ -13,7 +13,7 @@ from types import ModuleType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from tests.benchmarks import core, end_to_end, exchange, leases, simulate
+from tests.benchmarks import copies, core, end_to_end, exchange, leases, simulate, soak, startup, stores
 from tests.benchmarks.machine import describe
 from tests.benchmarks.page import stamp, write_page
 from tests.benchmarks.report import Report, show
@@ -22,9 +22,13 @@ from tests.benchmarks.settings import Settings
 BENCHMARKS: dict[str, ModuleType] = {
     "core": core,
     "end_to_end": end_to_end,
-    "exchange": exchange,
+    "stores": stores,
+    "copies": copies,
     "leases": leases,
+    "soak": soak,
+    "exchange": exchange,
     "simulate": simulate,
+    "startup": startup,
 }
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "benchmarks.md"
 
@@ -53,6 +57,8 @@ def main() -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)}; all by default")
     parser.add_argument("--quick", action="store_true", help="a tiny run: shows that the benchmarks work, no more")
     parser.add_argument("--rounds", type=int, default=3, help="how often subject and reference are measured in turn")
+    parser.add_argument("--signals", type=int, default=100_000, help="how many the soak takes")
+    parser.add_argument("--events", type=int, default=40_000, help="how many events the copies catch up with")
     parser.add_argument("--prices", action="append", default=[], metavar="SYMBOL=FILE", help="bars for simulate")
     parser.add_argument("--funding", action="append", default=[], metavar="SYMBOL=FILE", help="funding for simulate")
     parser.add_argument("--write", action="store_true", help="renew docs/benchmarks.md with the results")
@@ -65,6 +71,8 @@ def main() -> int:
     settings = Settings(
         quick=asked.quick,
         rounds=1 if asked.quick else max(1, asked.rounds),
+        signals=max(10_000, asked.signals),
+        events=max(10_000, asked.events),
         prices=_files("--prices", asked.prices, "*-1h-*.csv", parser),
         funding=_files("--funding", asked.funding, "*-funding-*.csv", parser),
     )

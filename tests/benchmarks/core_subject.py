@@ -28,14 +28,14 @@ class CoreTimes(NamedTuple):
     encoded: list[int]
 
 
-class _Venue:
+class Exchange:
     """A shard and the least of an exchange: it takes every order, fills market orders at once, cancels on demand.
 
     Everything it answers goes through the core, until the core asks for nothing more.
     """
 
-    def __init__(self, config: TradingConfig) -> None:
-        self.state = ShardState(shard=0)
+    def __init__(self, config: TradingConfig, shard: int = 0) -> None:
+        self.state = ShardState(shard=shard)
         self.entries: list[Entry] = []
         self.fills = 0
         self._orders: dict[str, ApprovedOrder] = {}
@@ -46,7 +46,7 @@ class _Venue:
         self._give(inputs.InstrumentsChanged(time_ms=_START_MS, instruments=tuple(rules)))
 
     def take(self, trade: Trade, number: int) -> None:
-        """Decide a trade's signal and everything that follows from it."""
+        """Decide a trade's signal and everything that follows from it; :attr:`entries` holds that, and nothing else."""
         self.entries = []
         now = _START_MS + number
         self._give(_signal(trade, number, now))
@@ -91,7 +91,7 @@ def measure(count: int, seed: int, protected: bool) -> CoreTimes:
     """
     flow = trades(count, seed)
     distance = Decimal("0.05") if protected else None
-    venue = _Venue(TradingConfig(stop_loss_pct=distance, take_profit_pct=distance))
+    venue = Exchange(TradingConfig(stop_loss_pct=distance, take_profit_pct=distance))
     decided, encoded = [], []
     for number, trade in enumerate(flow):
         begun = perf_counter_ns()
@@ -134,7 +134,7 @@ def _fill(order: ApprovedOrder, price: Decimal, number: int, now: int) -> inputs
     )
 
 
-def _check(venue: _Venue, flow: Sequence[Trade], protected: bool) -> None:
+def _check(venue: Exchange, flow: Sequence[Trade], protected: bool) -> None:
     held = {key: quantity for key, quantity in _expected(flow).items() if quantity}
     found = {
         (strategy, leg.symbol): position.books.quantity

@@ -1,31 +1,21 @@
 """The engine on JetStream beside the bare loop: signals a second, and time to the acknowledged decision."""
 
-import asyncio
-import tempfile
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from statistics import median
-from typing import Any, Final
+from typing import Final
 
-from shared.clock import SystemClock
-from tests.benchmarks import bare_loop, engine_process, load
-from tests.benchmarks.apart import Child
-from tests.benchmarks.engine_process import Committed
-from tests.benchmarks.figures import MS, percentile, ratios, spread
+from tests.benchmarks import bare_loop, engine_process
+from tests.benchmarks.figures import ratios, spread
+from tests.benchmarks.flights import Flight, check, check_committed, latencies, seconds
 from tests.benchmarks.load import Seen
 from tests.benchmarks.report import Aim, Chart, Report, Table
 from tests.benchmarks.settings import Progress, Settings
 from tests.benchmarks.signals import Workload
-from tradeengine.runtime.nats_server import EmbeddedServer
+from tradeengine.runtime.copies import READ_MODEL
 
 TITLE = "End to end: from JetStream to an acknowledged decision"
 STEPS_PER_ROUND = 6
 
-_S: Final = 1e9
-_START_S = 60.0
-_WORK_S = 300.0
 _SHARE = 0.5
 _RATE: Final = 1_000
 
@@ -50,6 +40,8 @@ higher rate would measure the server's own syncs, which share the disk with the 
 Each signal's decision, and each order's fill, is counted in the journal. Median of {rounds} rounds (range), subject and
 reference in turn."""
 _BARE = "bare loop"
+_LOOP: Final = Flight(bare_loop.work)
+_ENGINE: Final = Flight(engine_process.work)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +73,9 @@ class _Found:
             self.behind.setdefault(name, []).append(behind)
 
     def add_latency(self, name: str, seen: Seen) -> None:
-        warm = len(seen.acked) // 10
-        times = [acked - sent for sent, acked in zip(seen.published[warm:], seen.acked[warm:], strict=True)]
-        self.p50.setdefault(name, []).append(percentile(times, 0.5) / MS)
-        self.p99.setdefault(name, []).append(percentile(times, 0.99) / MS)
+        p50, p99 = latencies(seen)
+        self.p50.setdefault(name, []).append(p50)
+        self.p99.setdefault(name, []).append(p99)
 
 
 def run(settings: Settings, progress: Progress) -> Report:
@@ -93,11 +84,11 @@ def run(settings: Settings, progress: Progress) -> Report:
     found = _Found()
     for _ in range(settings.rounds):
         progress(f"{_BARE}: throughput")
-        seen, stored = asyncio.run(_backlog(bare_loop.work, Workload.SPARSE, sizes.sparse))
-        _check(stored.signals, sizes.sparse, "stored by the bare loop")
-        found.add_throughput(_BARE, sizes.sparse / _seconds(seen), sizes.sparse / stored.commits)
+        seen, stored = _LOOP.backlog(Workload.SPARSE, sizes.sparse)
+        check(stored.signals, sizes.sparse, "stored by the bare loop")
+        found.add_throughput(_BARE, sizes.sparse / seconds(seen), sizes.sparse / stored.commits)
         progress(f"{_BARE}: latency")
-        seen, _ = asyncio.run(_stream(bare_loop.work, Workload.SPARSE, int(_RATE * sizes.seconds)))
+        seen, _ = _LOOP.stream(Workload.SPARSE, int(_RATE * sizes.seconds), _RATE)
         found.add_latency(_BARE, seen)
         for workload in Workload:
             progress(f"{workload}: throughput")
@@ -116,66 +107,17 @@ def run(settings: Settings, progress: Progress) -> Report:
 
 
 def _throughput(workload: Workload, count: int, found: _Found) -> None:
-    seen, committed = asyncio.run(_backlog(engine_process.work, workload, count))
-    _check_committed(committed, workload, count)
-    per_second = count / _seconds(seen, committed.booked_ns)
-    found.add_throughput(workload, per_second, count / committed.records, committed.behind_s)
+    seen, committed = _ENGINE.backlog(workload, count)
+    check_committed(committed, workload, count)
+    per_second = count / seconds(seen, committed.booked_ns)
+    found.add_throughput(workload, per_second, count / committed.records, committed.behind_s[READ_MODEL])
 
 
-def _latency(workload: Workload, seconds: float, found: _Found) -> None:
-    count = int(_RATE * seconds)
-    seen, committed = asyncio.run(_stream(engine_process.work, workload, count))
-    _check_committed(committed, workload, count)
+def _latency(workload: Workload, lasting_s: float, found: _Found) -> None:
+    count = int(_RATE * lasting_s)
+    seen, committed = _ENGINE.stream(workload, count, _RATE)
+    check_committed(committed, workload, count)
     found.add_latency(workload, seen)
-
-
-async def _backlog(worker: Callable[..., Any], workload: Workload, count: int) -> tuple[Seen, Any]:
-    async with _server() as (url, folder):
-        with Child("the load", load.backlog, url, workload, count) as publisher:
-            await asyncio.to_thread(publisher.hear, _WORK_S)
-            with Child("the consumer", worker, url, folder) as consumer:
-                await asyncio.to_thread(consumer.hear, _START_S)
-                seen = await asyncio.to_thread(publisher.hear, _WORK_S)
-                consumer.tell("stop")
-                return seen, await asyncio.to_thread(consumer.hear, _START_S)
-
-
-async def _stream(worker: Callable[..., Any], workload: Workload, count: int) -> tuple[Seen, Any]:
-    async with _server() as (url, folder):
-        with Child("the consumer", worker, url, folder) as consumer:
-            await asyncio.to_thread(consumer.hear, _START_S)
-            with Child("the load", load.stream, url, workload, count, _RATE) as publisher:
-                seen = await asyncio.to_thread(publisher.hear, _WORK_S)
-            consumer.tell("stop")
-            return seen, await asyncio.to_thread(consumer.hear, _START_S)
-
-
-@asynccontextmanager
-async def _server() -> AsyncIterator[tuple[str, Path]]:
-    with tempfile.TemporaryDirectory(prefix="tradeengine-bench-") as name:
-        folder = Path(name)
-        server = EmbeddedServer(folder / "nats", SystemClock())
-        url = await server.start()
-        try:
-            yield url, folder
-        finally:
-            await server.close()
-
-
-def _seconds(seen: Seen, booked_ns: int = 0) -> float:
-    return (max(*seen.acked, booked_ns) - seen.asked) / _S
-
-
-def _check_committed(committed: Committed, workload: Workload, count: int) -> None:
-    _check(committed.decided, count, "decided")
-    if workload is Workload.DENSE:
-        _check(committed.orders, count, "given an order")
-    _check(committed.fills, committed.orders, "orders filled")
-
-
-def _check(found: int, expected: int, what: str) -> None:
-    if found != expected:
-        raise RuntimeError(f"{what}: {found}, not {expected}; the figures would say nothing")
 
 
 def _throughputs(found: _Found) -> Table:

@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import os
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from time import monotonic_ns
@@ -18,13 +20,14 @@ from tests.benchmarks.load import SHARDS
 from tradeengine import __version__
 from tradeengine.domain.events import OrderFilled, OrderPlanned, SignalDecided
 from tradeengine.domain.instrument import Instrument
-from tradeengine.journal.sqlite import SqliteJournal
-from tradeengine.runtime.files import journal_file
+from tradeengine.journal.base import Journal
 from tradeengine.runtime.service import Service
 
 READY: Final = "ready"
 
 _POLL_S = 0.01
+_MEMORY = Path("/proc/self/statm")
+_MEMORY_S = 1.0
 _PRICE = Decimal("40500.5")
 _PAGE = 1_000
 
@@ -38,7 +41,9 @@ class Committed(NamedTuple):
         When the last order was seen to be filled, on the machine's monotonic clock, if that was after the last
         acknowledgement; else 0.
     behind_s
-        How long after the last acknowledgement the read model had everything, in seconds.
+        How long after the last acknowledgement each copy had everything, in seconds.
+    resident
+        Bytes of memory that the process held every second while it worked.
     """
 
     records: int
@@ -46,20 +51,20 @@ class Committed(NamedTuple):
     orders: int
     fills: int
     booked_ns: int
-    behind_s: float
+    behind_s: Mapping[str, float]
+    resident: Sequence[int]
 
 
-def work(line: Line, url: str, folder: Path) -> Committed:
-    """Run the engine until told to stop and every order that it planned has filled."""
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
-    return asyncio.run(_work(line, url, folder / "engine"))
+def work(line: Line, url: str, folder: Path, environment: Mapping[str, str]) -> Committed:
+    """Run the engine until told to stop, every order that it planned has filled, and the copies have everything."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    return asyncio.run(_work(line, url, folder / "engine", environment))
 
 
-async def _work(line: Line, url: str, folder: Path) -> Committed:
+async def _work(line: Line, url: str, folder: Path, environment: Mapping[str, str]) -> Committed:
     clock = SystemClock()
-    settings = Settings.load(
-        {"TRADEENGINE_DATA_DIR": str(folder), "NATS_URL": url, "SHARDS": str(SHARDS), "PAPER_EQUITY": "1000000"}
-    )
+    own = {"TRADEENGINE_DATA_DIR": str(folder), "NATS_URL": url, "SHARDS": str(SHARDS), "PAPER_EQUITY": "1000000"}
+    settings = Settings.load({**own, **environment})
     instruments = [Instrument(symbol, TICK, STEP, min_notional=Decimal(5)) for symbol in SYMBOLS]
     service = Service(settings, clock, __version__, instruments)
     await service.start()
@@ -69,26 +74,42 @@ async def _work(line: Line, url: str, folder: Path) -> Committed:
         await clock.sleep(_POLL_S)
     calm_collector()
     say(line, READY)
+    resident: list[int] = []
+    watch = asyncio.create_task(_watch_memory(clock, resident))
     await asyncio.to_thread(line.recv)
+    watch.cancel()
     acked_ns, booked_ns = monotonic_ns(), 0
     while any(state.orders for state in service.engine.states):
         await clock.sleep(_POLL_S)
         booked_ns = monotonic_ns()
-    while service.stores.read_model.freshness.records_behind:
+    behind_s: dict[str, float] = {}
+    while len(behind_s) < len(service.copies.projectors):
+        for name, projector in service.copies.projectors.items():
+            if name not in behind_s and not projector.lag().records:
+                behind_s[name] = (monotonic_ns() - acked_ns) / 1e9
         await clock.sleep(_POLL_S)
-    behind_s = (monotonic_ns() - acked_ns) / 1e9
     await service.stop()
-    return await _committed(folder, booked_ns, behind_s)
+    counts = await _counted(service.stores.journal)
+    return Committed(*counts, booked_ns, behind_s, resident)
 
 
 def _trouble(service: Service) -> str | None:
+    """Why there is nothing to measure yet."""
     if service.intake is None:
         return "no intake"
-    return service.intake.status().reason or service.engine.trouble
+    waiting = [name for name, projector in service.copies.projectors.items() if not projector.is_open]
+    return ", ".join(waiting) or service.intake.status().reason or service.engine.trouble
 
 
-async def _committed(folder: Path, booked_ns: int, behind_s: float) -> Committed:
-    journal = SqliteJournal(journal_file(folder), create=False)
+async def _watch_memory(clock: SystemClock, resident: list[int]) -> None:
+    page = os.sysconf("SC_PAGE_SIZE")
+    while True:
+        await clock.sleep(_MEMORY_S)
+        resident.append(page * int(_MEMORY.read_text(encoding="ascii").split()[1]))
+
+
+async def _counted(journal: Journal) -> tuple[int, int, int, int]:
+    """Records, decisions, orders and fills."""
     await journal.open()
     records = decided = orders = fills = 0
     for shard in await journal.shards():
@@ -101,4 +122,4 @@ async def _committed(folder: Path, booked_ns: int, behind_s: float) -> Committed
             records += len(page)
             after = page[-1].sequence
     await journal.close()
-    return Committed(records, decided, orders, fills, booked_ns, behind_s)
+    return records, decided, orders, fills

@@ -127,7 +127,7 @@ async def _backlog(line: Line, url: str, workload: Workload, count: int) -> Seen
     client = await _connect(url)
     watch = _Watch(client, count)
     await watch.start()
-    for symbol, payload in payloads(workload, count, SystemClock().now_ms()):
+    for symbol, payload in payloads(workload, range(count), SystemClock().now_ms()):
         await watch.publish(symbol, payload)
     await watch.all_stored()
     say(line, PUBLISHED)
@@ -140,11 +140,11 @@ async def _stream(url: str, workload: Workload, count: int, per_second: float) -
     client = await _connect(url)
     watch = _Watch(client, count)
     await watch.start()
-    signals = payloads(workload, count, SystemClock().now_ms())
+    clock = SystemClock()
     begun, sent = monotonic_ns(), 0
     while sent < count:
         due = min(count, int((monotonic_ns() - begun) / 1e9 * per_second) + 1)
-        for symbol, payload in signals[sent:due]:
+        for symbol, payload in payloads(workload, range(sent, due), clock.now_ms()):
             await watch.publish(symbol, payload)
         sent = due
         await asyncio.sleep(_SLOT_S)

@@ -10,7 +10,17 @@ from pathlib import Path
 
 from tradeengine.runtime.nats_server import find_binary
 
-_PACKAGES = ("tradeengine", "nautilus_trader", "msgspec", "pydantic", "nats-py", "python-binance", "aiohttp")
+_PACKAGES = (
+    "tradeengine",
+    "nautilus_trader",
+    "msgspec",
+    "pydantic",
+    "nats-py",
+    "pymongo",
+    "pymysql",
+    "python-binance",
+    "aiohttp",
+)
 
 
 def describe() -> dict[str, str]:

@@ -18,11 +18,15 @@ class Settings:
         Measure so little that it takes seconds: shows that the benchmarks work, and nothing else.
     rounds
         How often subject and reference are measured in turn.
+    signals, events
+        How many signals the soak takes, and how many events the copies catch up with.
     prices, funding
         CSV file of bars, and of funding rates, of each symbol for the simulation; a sample is made without bars.
     """
 
     quick: bool = False
     rounds: int = 3
+    signals: int = 100_000
+    events: int = 40_000
     prices: Mapping[str, Path] = field(default_factory=dict)
     funding: Mapping[str, Path] = field(default_factory=dict)

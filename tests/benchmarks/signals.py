@@ -11,6 +11,7 @@ _ACTIVE_EVERY = 50
 # Each opens or adds, long and short in turn: one order a signal exactly. A close that meets its opening in one batch
 # would cancel an order that nobody could have filled yet.
 _TURNS = ("buy", "sell")
+_PAIRS = list(product(STRATEGIES, SYMBOLS))
 
 
 class Workload(StrEnum):
@@ -20,25 +21,26 @@ class Workload(StrEnum):
     DENSE = "an order for every signal"
 
 
-def payloads(workload: Workload, count: int, now_ms: int) -> list[tuple[str, bytes]]:
+def payloads(workload: Workload, numbers: range, now_ms: int) -> list[tuple[str, bytes]]:
     """Symbol and JSON of each signal; 20 strategies take turns on 50 symbols.
 
     Parameters
     ----------
+    numbers
+        Which signals of the endless row: each has one number only.
     now_ms
         Timestamp of them all, milliseconds since 1970 UTC.
     """
     every = _ACTIVE_EVERY if workload is Workload.SPARSE else 1
-    pairs = list(product(STRATEGIES, SYMBOLS))
     made = []
-    for number in range(count):
+    for number in numbers:
         active, idle = divmod(number, every)
         if idle:
-            strategy, symbol = pairs[number % len(pairs)]
+            strategy, symbol = _PAIRS[number % len(_PAIRS)]
             made.append((symbol, _payload(number, strategy, symbol, "hold", now_ms)))
         else:
-            turn, pair = divmod(active, len(pairs))
-            strategy, symbol = pairs[pair]
+            turn, pair = divmod(active, len(_PAIRS))
+            strategy, symbol = _PAIRS[pair]
             made.append((symbol, _payload(number, strategy, symbol, _TURNS[turn % len(_TURNS)], now_ms)))
     return made
 

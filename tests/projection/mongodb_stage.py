@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from enum import StrEnum
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from pymongo.errors import NetworkTimeout
 
@@ -43,6 +43,12 @@ Decide = Callable[[str], Awaitable[Fate]]
 """Fate of a process's next command, by the command's name."""
 
 
+class Sender(Protocol):
+    """Who sends commands, and sees what becomes of them."""
+
+    async def command(self, name: str, work: Callable[[], Awaitable[Any]]) -> Any: ...
+
+
 class Process:
     """What a process sees of the store, until it is killed."""
 
@@ -78,7 +84,7 @@ class Process:
 class StagedStore(MongoStore):
     """A store whose commands a process sends."""
 
-    def __init__(self, real: MongoStore, process: Process) -> None:
+    def __init__(self, real: MongoStore, process: Sender) -> None:
         self.name = real.name
         self._real = real
         self._process = process
@@ -94,14 +100,14 @@ class StagedStore(MongoStore):
 
 
 class _Collection:
-    def __init__(self, name: str, real: Any, process: Process) -> None:
+    def __init__(self, name: str, real: Any, process: Sender) -> None:
         self._name, self._real, self._process = name, real, process
 
     def with_options(self, **options: Any) -> "_Collection":
         return _Collection(self._name, self._real.with_options(**options), self._process)
 
-    def find(self, *question: Any) -> "_Cursor":
-        return _Cursor(f"{self._name}.find", self._real.find(*question), self._process)
+    def find(self, *question: Any, **options: Any) -> "_Cursor":
+        return _Cursor(f"{self._name}.find", self._real.find(*question, **options), self._process)
 
     def __getattr__(self, method: str) -> Callable[..., Awaitable[Any]]:
         work = getattr(self._real, method)
@@ -113,7 +119,7 @@ class _Collection:
 
 
 class _Cursor:
-    def __init__(self, name: str, real: Any, process: Process) -> None:
+    def __init__(self, name: str, real: Any, process: Sender) -> None:
         self._name, self._real, self._process = name, real, process
 
     def sort(self, *order: Any) -> "_Cursor":
@@ -123,6 +129,16 @@ class _Cursor:
     def limit(self, most: int) -> "_Cursor":
         self._real = self._real.limit(most)
         return self
+
+    def batch_size(self, size: int) -> "_Cursor":
+        self._real = self._real.batch_size(size)
+        return self
+
+    async def __aenter__(self) -> "_Cursor":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._real.close()
 
     async def to_list(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = await self._process.command(self._name, self._real.to_list)

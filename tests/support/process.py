@@ -156,6 +156,14 @@ class EngineProcess:
         """Ask the process to end, without waiting for it."""
         self._alive().send_signal(how)
 
+    def freeze(self) -> None:
+        """Let the process stand still, whatever it does."""
+        self.terminate(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on after :meth:`freeze`."""
+        self.terminate(signal.SIGCONT)
+
     async def ended(self, seconds: float = 20) -> int:
         """Wait for the end of the process; its exit code."""
         await self._until(lambda: self._alive().poll() is not None, "its end", seconds)
