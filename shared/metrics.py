@@ -1,9 +1,11 @@
 """Metrics of one process: a method for each fact, so that callers stay short and labels stay bounded."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
-from typing import Final, NamedTuple
+from functools import wraps
+from typing import Final, NamedTuple, ParamSpec
 
+import structlog
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -43,6 +45,28 @@ _LATENCY_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5
 
 INVALID_SIGNAL = "invalid_signal"
 """Reason of messages that were no signal at all, and so never reached a decision."""
+
+P = ParamSpec("P")
+
+log = structlog.get_logger(__name__)
+
+
+def _harmless(record: Callable[P, None]) -> Callable[P, None]:
+    """Let a method that records a fact never raise: who tells the fact may be on an order's way."""
+    has_failed = False
+
+    @wraps(record)
+    def recorded(*given: P.args, **named: P.kwargs) -> None:
+        nonlocal has_failed
+        try:
+            record(*given, **named)
+        except Exception:
+            # Supervised border: the figure is lost, and whoever told it goes on. Told once, it may fail every time.
+            if not has_failed:
+                has_failed = True
+                log.exception("metric_failed", metric=record.__name__, action="its figures are wrong until a restart")
+
+    return recorded
 
 
 class Valuation(NamedTuple):
@@ -99,7 +123,7 @@ class ClosedPosition(NamedTuple):
 
 
 class Metrics:
-    """All metrics of the process, on a registry of their own.
+    """All metrics of the process, on a registry of their own; to record a fact never raises.
 
     Parameters
     ----------
@@ -169,14 +193,17 @@ class Metrics:
         self._kept_here = self._counter("fence_refusals", "Orders and cancels that a fence kept here.", ("reason",))
         self._counted: Counted = Counted(0, 0, {})
 
+    @_harmless
     def policies_set(self, policies: Mapping[str, str]) -> None:
         """These policies are in force; a label for each."""
         self._policies.info(dict(policies))
 
+    @_harmless
     def signal_received(self) -> None:
         """A signal reached its shard."""
         self._received.inc()
 
+    @_harmless
     def signal_decided(self, outcome: Outcome, reason: Reason | None, source: RejectionSource | None) -> None:
         """A signal got its outcome."""
         self._processed.labels(outcome).inc()
@@ -187,34 +214,42 @@ class Metrics:
             if source is RejectionSource.RISK:
                 self._risk.labels(reason).inc()
 
+    @_harmless
     def risk_checked(self, check: str, *, passed: bool) -> None:
         """Risk held an opening signal against one of its rules."""
         self._checks.labels(check, "passed" if passed else "failed").inc()
 
+    @_harmless
     def unknown_fields(self, count: int) -> None:
         """A signal brought fields that the contract does not name."""
         self._unknown.inc(count)
 
+    @_harmless
     def signal_invalid(self, count: int = 1) -> None:
         """Messages came that are no valid signals."""
         self._rejected.labels(INVALID_SIGNAL).inc(count)
 
+    @_harmless
     def nats_messages(self, status: str, count: int = 1) -> None:
         """NATS messages were received, parked, acknowledged…; the status is a word of the intake's own."""
         self._nats.labels(status).inc(count)
 
+    @_harmless
     def order_ended(self, symbol: str, side: Side, status: OrderStatus) -> None:
         """An order came to its end."""
         self._orders.labels(symbol, side, status).inc()
 
+    @_harmless
     def order_filled_after(self, seconds: float) -> None:
         """An order filled completely, so long after it was planned."""
         self._execution.observe(seconds)
 
+    @_harmless
     def position_opened(self, symbol: str, position_side: PositionSide, exchange: str) -> None:
         """A strategy opened a position."""
         self._opened.labels(symbol, position_side, exchange).inc()
 
+    @_harmless
     def position_closed(self, closed: ClosedPosition) -> None:
         """A strategy position ended."""
         leg = (closed.symbol, closed.position_side, closed.exchange)
@@ -231,6 +266,7 @@ class Metrics:
         self._entry.labels(*leg).observe(float(closed.entry_price))
         self._exit.labels(*leg).observe(float(closed.exit_price))
 
+    @_harmless
     def positions_valued(self, valuations: Iterable[Valuation]) -> None:
         """Set the gauges of open positions; what is not among them is flat."""
         self._value.clear()
@@ -240,23 +276,28 @@ class Metrics:
             self._value.labels(*leg).set(float(valuation.value))
             self._unrealized.labels(*leg).set(float(valuation.unrealized_pnl))
 
+    @_harmless
     def alert_raised(self, name: str, severity: Severity) -> None:
         """Operators were told something."""
         self._alerts.labels(name, severity).inc()
 
+    @_harmless
     def alert_dropped(self) -> None:
         """An alert was given up because too many wait for the broker."""
         self._alerts_dropped.inc()
 
+    @_harmless
     def difference_found(self, kind: DifferenceKind, action: DifferenceAction) -> None:
         """Books and exchange differed."""
         self._differences.labels(kind, action).inc()
 
+    @_harmless
     def exchange_observed(self, age_s: float, naked: int) -> None:
         """How old the last complete look at the exchange is, and how many positions it showed without their stop."""
         self._observed.set(age_s)
         self._naked.set(naked)
 
+    @_harmless
     def ownership_observed(self, held: int, counted: "Counted") -> None:
         """How many shards are held now, and what has been counted about ownership since the start."""
         former, self._counted = self._counted, counted
@@ -266,19 +307,23 @@ class Metrics:
         for reason, times in counted.refusals.items():
             self._kept_here.labels(reason).inc(times - former.refusals.get(reason, 0))
 
+    @_harmless
     def oldest_position(self, age_s: float) -> None:
         """How long the oldest strategy position has been open; 0 without any."""
         self._oldest.set(age_s)
 
+    @_harmless
     def journal_waits(self, records: int) -> None:
         """Set how many records the store has not confirmed yet."""
         self._journal_waiting.set(records)
 
+    @_harmless
     def copy_observed(self, copy: str, records: int, seconds: float) -> None:
         """How far a copy lies behind the journal."""
         self._copy_records.labels(copy).set(records)
         self._copy_seconds.labels(copy).set(seconds)
 
+    @_harmless
     def http_request(self, route: str, method: str, status: int, seconds: float) -> None:
         """An HTTP request was answered; the route is its template, never the path."""
         self._http.labels(route, method, str(status)).observe(seconds)

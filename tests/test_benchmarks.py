@@ -14,6 +14,7 @@ from tests.benchmarks.stop_times import stop_times
 
 @pytest.mark.process
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", BENCHMARKS)
 def test_runs_and_compares_with_its_reference(name: str) -> None:
     steps: list[str] = []

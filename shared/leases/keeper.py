@@ -117,6 +117,7 @@ class LeaseKeeper:
         self._opened = False
         self._held: dict[int, Held] = {}
         self._leaving: set[int] = set()
+        self._dropped: dict[int, Held] = {}
         self._beat = 0
         self._renewal_due = self._looked = clock.monotonic()
         self._leases: Watch[int, Lease] = Watch()
@@ -162,6 +163,7 @@ class LeaseKeeper:
         """
         held = self._let_go(shard)
         if held is not None:
+            self._dropped[shard] = held
             log.warning("lease dropped", shard=shard, epoch=held.epoch, reason=reason)
 
     def retire(self) -> None:
@@ -184,7 +186,7 @@ class LeaseKeeper:
             await self._store.withdraw(self.owner)
             # As they stand in the store, because the answer to a take may have been lost.
             for lease in await self._store.read():
-                if lease.owner == self.owner:
+                if lease.owner == self.owner and not self._may_have_effect(lease):
                     await self._store.release(self.owner, lease.shard, lease.epoch)
         except EngineError as error:
             log.warning("leases not released, others take them when they have run out", error=str(error))
@@ -288,7 +290,13 @@ class LeaseKeeper:
                 return
         for shard in mine.intersection(waiting):
             # The answer to a take, or a release, was lost.
-            await self._store.release(self.owner, shard, leases[shard].epoch)
+            if not self._may_have_effect(leases[shard]):
+                await self._store.release(self.owner, shard, leases[shard].epoch)
+
+    def _may_have_effect(self, lease: Lease) -> bool:
+        """Whether a lease was dropped whose last requests may still take effect: it has to run out."""
+        dropped = self._dropped.get(lease.shard)
+        return dropped is not None and dropped.epoch == lease.epoch and dropped.until > self._clock.monotonic()
 
     async def _take(self, shard: int, seen: Lease | None) -> None:
         sent = self._clock.monotonic()

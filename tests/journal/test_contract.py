@@ -10,11 +10,12 @@ import pytest
 
 from contracts.enums import Action, Outcome
 from shared.errors import Fenced
-from tests.support.records import T0, RecordedWorld, signal_records
+from tests.support.records import T0, RecordedWorld, claim, signal_records
 from tests.support.stores import JOURNALS, MakeJournal, journals
 from tradeengine.domain.events import SignalDecided
 from tradeengine.domain.inputs import TimeAdvanced, signal_key
 from tradeengine.journal.base import Journal, Snapshot
+from tradeengine.journal.memory import MemoryJournal
 from tradeengine.journal.record import Entry, Record, encode
 from tradeengine.journal.stored import PAGE_BYTES, RecordsTrimmed, Stored, pages
 
@@ -116,6 +117,29 @@ async def test_of_two_writers_of_one_position_one_is_fenced(journal: Journal) ->
 
     assert sorted(type(result).__name__ for result in done) == ["Fenced", "NoneType"]
     assert await journal.read(0) in (mine, theirs)
+
+
+def of_epoch(record: Record, sequence: int, epoch: int) -> Record:
+    return Record(record.shard, sequence, record.entries, epoch)
+
+
+@pytest.mark.parametrize("reopened", [False, True], ids=["the same", "opened anew"])
+@pytest.mark.parametrize("successor", [2, 8], ids=["epochs rise", "epochs begin anew"])
+async def test_behind_a_claim_its_former_owner_writes_nothing(journal: Journal, successor: int, reopened: bool) -> None:
+    """I75: the position after the claim is free, and whoever was paused may have counted on to it."""
+    first, late, own = signal_records(3)
+    former = 5
+    await journal.append([of_epoch(first, 1, former)])
+    await journal.append([claim(0, 2, successor)])
+    if reopened and not isinstance(journal, MemoryJournal):
+        await journal.close()
+        await journal.open()
+
+    with pytest.raises(Fenced, match=f"record 3 of shard 0 is of epoch {former}, the one before it of {successor}"):
+        await journal.append([of_epoch(late, 3, former)])
+
+    await journal.append([of_epoch(own, 3, successor)])
+    assert [record.epoch for record in await journal.read(0)] == [former, successor, successor]
 
 
 async def test_decisions_are_found_by_strategy_and_signal(journal: Journal) -> None:

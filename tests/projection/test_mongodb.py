@@ -429,8 +429,8 @@ async def test_a_server_that_is_away_is_retry_safe(mongodb_database: str) -> Non
         await model_on(store).open()
 
 
-async def test_checkpoints_and_pages_tell_where_they_are_from(model: MongoReadModel, store: MongoStore) -> None:
-    """I72, I103, I104: what was written is read back as it is."""
+async def test_i72_checkpoints_and_pages_tell_where_they_are_from(model: MongoReadModel, store: MongoStore) -> None:
+    """I103, I104 too: what was written is read back as it is."""
     await model.apply(signal_records(3))
     page = await model.query("decisions", filters={}, sort=None, cursor=None, limit=2)
     assert (page.source, page.age_seconds, len(page.rows)) == ("mongodb", 0.0, 2)

@@ -300,8 +300,8 @@ def test_a_keeper_that_fails_leaves_nothing_that_anybody_counts_on() -> None:
     played(job)
 
 
-def test_a_lease_store_that_is_down_at_the_start_is_taken_up_when_it_is_there() -> None:
-    """I76: nothing is decided while it is away, operators can see why, and trading resumes by itself."""
+def test_i76_a_lease_store_that_is_down_at_the_start_is_taken_up_when_it_is_there() -> None:
+    """Nothing is decided while it is away, operators can see why, and trading resumes by itself."""
 
     async def job(site: Site) -> None:
         pod = Pod("a", site)
@@ -316,5 +316,21 @@ def test_a_lease_store_that_is_down_at_the_start_is_taken_up_when_it_is_there() 
         await site.until(lambda: len(pod.owned) == SHARDS and pod.engine.trouble is None, "trading", 30)
         assert (await site.decide(site.signal("buy", quantity="0.01"))).outcome is Outcome.ACCEPTED
         await site.equal(pod)
+
+    played(job)
+
+
+def test_a_pod_that_loses_leases_while_it_stops_gives_back_the_others() -> None:
+    async def job(site: Site) -> None:
+        pod = await site.pod("a")
+        await site.spread(pod)
+
+        async def lose_the_others(shard: int, _: object) -> None:
+            for other in set(pod.engine.hosts) - {shard}:
+                pod.engine.tenancy.lost(other, "it ran out")
+
+        pod.journal.save_snapshot = lose_the_others
+        await pod.engine.stop()
+        assert [lease.owner for lease in await site.leases.read()] == [None] * SHARDS
 
     played(job)

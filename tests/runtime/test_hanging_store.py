@@ -13,6 +13,7 @@ from shared.errors import Fenced, RetrySafe
 from tests.support.builders import LONG, T0, instrument
 from tests.support.engines import CLOCK, eventually, make_signal, paper_venue, running_engine, send
 from tests.support.journals import GatedJournal
+from tests.support.records import claim
 from tradeengine.domain.config import TradingConfig
 from tradeengine.domain.events import SignalDecided
 from tradeengine.domain.inputs import (
@@ -27,7 +28,7 @@ from tradeengine.domain.orders import ApprovedOrder
 from tradeengine.domain.state import ShardState
 from tradeengine.journal.base import Snapshot
 from tradeengine.journal.memory import MemoryJournal
-from tradeengine.journal.record import Entry, Record
+from tradeengine.journal.record import Record
 from tradeengine.runtime.account import Account
 from tradeengine.runtime.committer import Committer
 from tradeengine.runtime.engine import Engine
@@ -263,7 +264,7 @@ async def test_a_shard_that_is_fenced_lets_nothing_that_it_decided_meanwhile_in(
         await worker.hang(configured(1))
         queued = worker.decide("queued")
         await worker.decided(configured(2))
-        theirs = Record(0, 2, (Entry(configured(9), ()),), epoch=8)
+        theirs = claim(0, 2, epoch=8)
         await MemoryJournal.append(worker.journal, [theirs])
         worker.journal.takes.set()
         (told,) = await asyncio.gather(queued, return_exceptions=True)

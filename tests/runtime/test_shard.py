@@ -13,6 +13,7 @@ from shared.clock import ManualClock
 from shared.errors import Fenced, OutcomeUnknown, RetrySafe
 from tests.support.builders import T0, instrument
 from tests.support.journals import FaultyJournal
+from tests.support.records import claim
 from tradeengine.domain import decide
 from tradeengine.domain.config import TradingConfig
 from tradeengine.domain.events import SignalDecided
@@ -26,7 +27,7 @@ from tradeengine.domain.inputs import (
 )
 from tradeengine.domain.state import ShardState
 from tradeengine.journal.memory import MemoryJournal
-from tradeengine.journal.record import Entry, Record
+from tradeengine.journal.record import Record
 from tradeengine.runtime.account import Account
 from tradeengine.runtime.committer import Committer
 from tradeengine.runtime.shard import MAX_BATCH, Shard
@@ -129,7 +130,7 @@ async def stop(error: Exception) -> Stopped:
     journal = FaultyJournal()
     shard = await prepared(journal, [])
     if isinstance(error, Fenced):
-        await journal.append([Record(0, 2, (Entry(configured(9), ()),), epoch=1)])
+        await journal.append([claim(0, 2, epoch=1)])
     queued: list[Decided] = []
 
     def meanwhile() -> None:

@@ -61,6 +61,9 @@ class Way:
 class WayToJournal(Way):
     """The same for the journal; a hook is awaited before each append reaches it."""
 
+    save_snapshot: Any
+    """As of a journal; a test may put something else in its place."""
+
     def __init__(self, store: object) -> None:
         super().__init__(store)
         self.before_append: Hook | None = None

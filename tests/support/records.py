@@ -45,6 +45,13 @@ class RecordedWorld(World):
         return record
 
 
+def claim(shard: int, sequence: int, epoch: int) -> Record:
+    """Make the record by which another process takes a shard over."""
+    taken = inputs.ShardTaken(time_ms=T0, owner="another", epoch=epoch)
+    changed = ev.OwnerChanged(time_ms=T0, owner="another", epoch=epoch)
+    return Record(shard, sequence, (Entry(taken, (changed,)),), epoch)
+
+
 def signal_records(count: int, *, shard: int = 0, size: int = 1, tag: str = "s") -> list[Record]:
     """Make records of held signals, ``size`` in each: the cheapest real decisions."""
     world = RecordedWorld(shard=shard)
@@ -117,4 +124,4 @@ def _play(world: RecordedWorld, number: int, move: str, a: int, b: int, c: int) 
                 world.cut()
 
 
-__all__ = ["MOVES", "STRATEGIES", "T0", "Move", "RecordedWorld", "histories", "play", "signal_records"]
+__all__ = ["MOVES", "STRATEGIES", "T0", "Move", "RecordedWorld", "claim", "histories", "play", "signal_records"]

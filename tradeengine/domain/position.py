@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import msgspec
 
-from contracts.enums import CloseReason, OrderPurpose, PositionSide
+from contracts.enums import CloseReason, OrderPurpose, PositionSide, Refusal
 from tradeengine.domain.books import EMPTY, Books
 from tradeengine.domain.money import ZERO
 from tradeengine.domain.orders import ProtectionTerms
@@ -100,6 +100,13 @@ class StrategyPosition(msgspec.Struct, kw_only=True):
     def closable(self) -> Decimal:
         """Quantity that no closing order is after yet."""
         return self.books.quantity - self.closing
+
+    @property
+    def is_denied(self) -> bool:
+        """Whether the venue said that it holds less than an exit asks for; the exit waits to be tried again."""
+        refused = self.refused.get(OrderPurpose.CLOSE)
+        denied = refused is not None and refused.waiting and refused.refusal is Refusal.NO_POSITION
+        return denied and self.exit is not None
 
     def waits(self, need: OrderPurpose) -> bool:
         """Whether something that the venue refused waits for another attempt."""

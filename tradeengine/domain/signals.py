@@ -131,7 +131,8 @@ def _close(state: ShardState, signal: SignalReceived) -> list[ev.AnyEvent]:
     sides = (signal.position_side,) if signal.position_side else (PositionSide.LONG, PositionSide.SHORT)
     orders: list[ApprovedOrder] = []
     cancels: list[ev.AnyEvent] = []
-    busy = small = False
+    busy: str | None = None
+    small = False
     for side in sides:
         leg = state.leg(signal.symbol, side)
         if leg is None:
@@ -140,11 +141,15 @@ def _close(state: ShardState, signal: SignalReceived) -> list[ev.AnyEvent]:
         own = leg.strategies.get(signal.strategy_id)
         if own is None or own.quantity <= ZERO:
             continue
+        if own.is_denied:
+            busy = "the exchange holds less than the last close asked for: books are compared, then it is tried again"
+            continue
         wanted = min(own.closable, signal.quantity or own.closable)
         placed = market_orders(
             state, own, OrderPurpose.CLOSE, wanted, signal.signal_id, signal.time_ms, planned=len(orders)
         )
-        busy = busy or own.closable <= ZERO
+        if own.closable <= ZERO:
+            busy = "a closing order is under way"
         small = small or (own.closable > ZERO and not placed)
         orders += placed
     if orders or cancels:
@@ -154,7 +159,7 @@ def _close(state: ShardState, signal: SignalReceived) -> list[ev.AnyEvent]:
         detail = f"less than a step of {least} is to be closed"
         refusal = Refusal(Reason.BELOW_MIN_QUANTITY, RejectionSource.SIZING, detail)
     elif busy:
-        refusal = Refusal(Reason.ALREADY_CLOSING, RejectionSource.CONFLICT, "a closing order is under way")
+        refusal = Refusal(Reason.ALREADY_CLOSING, RejectionSource.CONFLICT, busy)
     else:
         held = f"{signal.strategy_id} holds nothing of {signal.symbol} {signal.position_side or ''}".rstrip()
         refusal = Refusal(Reason.NO_POSITION, RejectionSource.CONFLICT, held)

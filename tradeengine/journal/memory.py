@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Sequence
 
 from tradeengine.journal.base import Snapshot, check_trim
-from tradeengine.journal.fence import check_positions
+from tradeengine.journal.fence import Last, check_positions
 from tradeengine.journal.record import Record, decode, encode
 from tradeengine.journal.stored import RecordsTrimmed, Stored, page_of
 
@@ -18,6 +18,7 @@ class MemoryJournal:
     def __init__(self) -> None:
         self._payloads: dict[int, list[bytes]] = {}
         self._trimmed: dict[int, int] = {}
+        self._epochs: dict[int, int] = {}
         self._decided: set[str] = set()
         self._snapshots: dict[int, Snapshot] = {}
 
@@ -29,11 +30,12 @@ class MemoryJournal:
 
     async def append(self, records: Sequence[Record]) -> None:
         """Keep records, all or none."""
-        check_positions(records, self._last)
+        check_positions(records, lambda shard: Last(self._last(shard), self._epochs.get(shard)))
         payloads = [encode(record) for record in records]
         for record, payload in zip(records, payloads, strict=True):
             self._payloads.setdefault(record.shard, []).append(payload)
             self._decided.update(record.decision_keys())
+            self._epochs[record.shard] = record.epoch
 
     async def read(self, shard: int, after: int = 0, limit: int = 1000) -> list[Record]:
         """Records of a shard with a sequence above ``after``, in order; see ``Journal.stored``."""

@@ -9,7 +9,7 @@ from pymongo.errors import BulkWriteError
 from shared.errors import Fenced
 from shared.mongodb import Document, MongoStore, mapped_errors
 from tradeengine.journal.base import Snapshot, check_trim
-from tradeengine.journal.fence import check_positions
+from tradeengine.journal.fence import NOTHING, Last, check_positions
 from tradeengine.journal.mongodb_documents import COLLECTION, payload_of, place, position, to_document
 from tradeengine.journal.mongodb_schema import require_schema
 from tradeengine.journal.mongodb_snapshots import MongoSnapshots
@@ -42,7 +42,7 @@ class MongoJournal:
     def __init__(self, store: MongoStore) -> None:
         self._store = store
         self._snapshots = MongoSnapshots(store)
-        self._lasts: dict[int, int] = {}
+        self._lasts: dict[int, Last] = {}
 
     async def open(self) -> None:
         """Connect, and check that the schema job has done its work; nothing is made here.
@@ -93,7 +93,7 @@ class MongoJournal:
                 f"record {refused.sequence} of shard {refused.shard} is taken: another process has written there; "
                 "drop the shard and load it again"
             ) from None  # the driver's text holds the documents
-        self._lasts |= {record.shard: record.sequence for record in records}
+        self._lasts |= {record.shard: Last(record.sequence, record.epoch) for record in records}
 
     async def read(self, shard: int, after: int = 0, limit: int = 1000) -> list[Record]:
         """Records of a shard with a sequence above ``after``, in order; see ``Journal.stored``."""
@@ -126,11 +126,7 @@ class MongoJournal:
 
     async def last_sequence(self, shard: int) -> int:
         """Sequence of a shard's last record, 0 while it has none."""
-        span = {"$gt": position(shard, 0), "$lt": position(shard + 1, 0)}
-        with mapped_errors(writing=False):
-            found = await self._records.find_one({"_id": span}, {"_id": 1}, sort=[("_id", -1)])
-        last = self._lasts[shard] = 0 if found is None else place(found["_id"])[1]
-        return last
+        return (await self._last(shard)).sequence
 
     async def shards(self) -> list[int]:
         """Shards that have had records, in order."""
@@ -180,16 +176,25 @@ class MongoJournal:
     def _records(self) -> AsyncCollection[Document]:
         return self._store.collection(COLLECTION)
 
+    async def _last(self, shard: int) -> Last:
+        span = {"$gt": position(shard, 0), "$lt": position(shard + 1, 0)}
+        with mapped_errors(writing=False):
+            found = await self._records.find_one({"_id": span}, {"epoch": 1}, sort=[("_id", -1)])
+        # Records of an earlier version name no epoch.
+        last = NOTHING if found is None else Last(place(found["_id"])[1], int(found.get("epoch", 0)))
+        self._lasts[shard] = last
+        return last
+
     async def _check(self, records: Iterable[Record]) -> None:
         """Check positions against the last ones known, and once more against the store's if they do not fit."""
         shards = {record.shard for record in records}
         known = {shard: self._lasts[shard] for shard in shards & self._lasts.keys()}
-        lasts = known | {shard: await self.last_sequence(shard) for shard in shards - known.keys()}
+        lasts = known | {shard: await self._last(shard) for shard in shards - known.keys()}
         try:
             check_positions(records, lasts.__getitem__)
         except Fenced:
             if not known:
                 raise
             for shard in known:
-                lasts[shard] = await self.last_sequence(shard)
+                lasts[shard] = await self._last(shard)
             check_positions(records, lasts.__getitem__)

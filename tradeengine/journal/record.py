@@ -8,7 +8,7 @@ import msgspec
 
 from contracts.enums import Outcome
 from tradeengine.domain.events import AnyEvent, SignalDecided
-from tradeengine.domain.inputs import AnyInput, signal_key
+from tradeengine.domain.inputs import AnyInput, ShardTaken, signal_key
 
 MAX_RECORD_BYTES: Final = 8 * 2**20
 """Most bytes of a record that a shard makes, and so of an entry: it fits every store, with room to spare."""
@@ -38,6 +38,11 @@ class Record(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     sequence: int
     entries: tuple[Entry, ...]
     epoch: int = 0
+
+    @property
+    def claims(self) -> bool:
+        """Whether it begins an owner's tenure."""
+        return bool(self.entries) and isinstance(self.entries[0].input, ShardTaken)
 
     def events(self) -> Iterator[AnyEvent]:
         """All events, in the order in which they were applied."""

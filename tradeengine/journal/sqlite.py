@@ -9,7 +9,7 @@ from pathlib import Path
 from shared.errors import ConfigError
 from shared.sqlite import SqliteThread, transaction
 from tradeengine.journal.base import Snapshot, check_trim
-from tradeengine.journal.fence import check_positions
+from tradeengine.journal.fence import Last, check_positions
 from tradeengine.journal.record import Record, decision_hash, decode, encode
 from tradeengine.journal.stored import RecordsTrimmed, Stored, page_of
 
@@ -72,6 +72,7 @@ class SqliteJournal:
             *limit,
         )
         self._writer = SqliteThread(path, pragmas=pragmas, create=create, busy_timeout_ms=busy_timeout_ms)
+        self._known: dict[int, Last] = {}
         self._reader = SqliteThread(path, pragmas=("query_only=ON",), busy_timeout_ms=busy_timeout_ms)
 
     async def open(self) -> None:
@@ -93,6 +94,7 @@ class SqliteJournal:
         """Finish the append under way and close the file."""
         await self._reader.close()
         await self._writer.close()
+        self._known.clear()
 
     async def append(self, records: Sequence[Record]) -> None:
         """Commit records durably, all or none.
@@ -107,7 +109,7 @@ class SqliteJournal:
             If the disk failed while it confirmed the commit.
         """
         if records:
-            await self._writer.run(partial(_append, tuple(records)))
+            await self._writer.run(partial(_append, tuple(records), self._known))
 
     async def read(self, shard: int, after: int = 0, limit: int = 1000) -> list[Record]:
         """Records of a shard with a sequence above ``after``, in order; see ``Journal.stored``."""
@@ -178,16 +180,29 @@ class SqliteJournal:
             )
 
 
-def _append(records: tuple[Record, ...], connection: sqlite3.Connection) -> None:
+def _append(records: tuple[Record, ...], known: dict[int, Last], connection: sqlite3.Connection) -> None:
     payloads = [(record.shard, record.sequence, encode(record)) for record in records]
     # Sorted, because neighbours share a page of the tree.
     decided = sorted(
         (decision_hash(key), record.shard, record.sequence) for record in records for key in record.decision_keys()
     )
     with transaction(connection):
-        check_positions(records, lambda shard: _last_sequence(shard, connection))
+        check_positions(records, lambda shard: _last(shard, known, connection))
         connection.executemany("INSERT INTO records VALUES (?, ?, ?)", payloads)
         connection.executemany("INSERT OR IGNORE INTO decided VALUES (?, ?, ?)", decided)
+    known |= {record.shard: Last(record.sequence, record.epoch) for record in records}
+
+
+def _last(shard: int, known: dict[int, Last], connection: sqlite3.Connection) -> Last:
+    """A shard's last record; its epoch is read only if this process has not written it."""
+    sequence = _last_sequence(shard, connection)
+    last = known.get(shard)
+    if last is None or last.sequence != sequence:
+        row = connection.execute(
+            "SELECT payload FROM records WHERE shard = ? AND sequence = ?", (shard, sequence)
+        ).fetchone()
+        last = known[shard] = Last(sequence, None if row is None else decode(row[0]).epoch)
+    return last
 
 
 def _stored(shard: int, after: int, limit: int, connection: sqlite3.Connection) -> list[Stored]:

@@ -26,6 +26,7 @@ _FIRST_PAUSE_S: Final = 0.05
 _LONGEST_PAUSE_S: Final = 5.0
 _TELL_S: Final = 10.0
 _FAR_BEHIND: Final = 1_000
+_FEW: Final = 200
 
 log = structlog.get_logger(__name__)
 
@@ -49,6 +50,9 @@ class Projector:
         Shards to follow from the start on.
     max_buffered
         Most entries that wait in memory.
+    linger_s
+        Least time, in seconds, from one batch to the next while only few records wait: where each batch costs a
+        server several commands, more records in fewer of them leave it more room for the journal.
     """
 
     def __init__(
@@ -59,11 +63,14 @@ class Projector:
         shards: Iterable[int] = (),
         *,
         max_buffered: int = MAX_BUFFERED,
+        linger_s: float = 0.0,
     ) -> None:
         self._journal = journal
         self._read_model = read_model
         self._clock = clock
         self._max_buffered = max_buffered
+        self._linger_s = linger_s
+        self._hurried = 0
         self._followed = {shard: _Followed() for shard in shards}
         self._buffered = 0
         self._page = PageSize()
@@ -146,6 +153,13 @@ class Projector:
         RuntimeError
             If the projector does not run, or ends before.
         """
+        self._hurried += 1
+        try:
+            await self._caught_up()
+        finally:
+            self._hurried -= 1
+
+    async def _caught_up(self) -> None:
         heads: dict[int, int] | None = None
         while True:
             if heads is None and not self._unknown():
@@ -220,6 +234,8 @@ class Projector:
                 followed.applied = record.sequence
         self._announce()
         self._tell()
+        if self._linger_s and not self._hurried and self._read_model.freshness.records_behind < _FEW:
+            await self._clock.sleep(max(0.0, began + self._linger_s - self._clock.monotonic()))
 
     def _unknown(self) -> list[int]:
         return [shard for shard, followed in self._followed.items() if followed.applied is None]

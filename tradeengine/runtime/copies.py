@@ -11,6 +11,9 @@ from tradeengine.runtime.stores import Stores
 READ_MODEL: Final = "read_model"
 MYSQL: Final = "mysql"
 
+_LINGER_S: Final = 0.2
+"""A figure on a screen may be so old; on one server, an order's commit then waits for fewer rows."""
+
 
 class Copies:
     """A projector for the read model, and one for the copy in MySQL where there is one.
@@ -19,8 +22,9 @@ class Copies:
     """
 
     def __init__(self, stores: Stores, clock: Clock) -> None:
-        self._read_model = Projector(stores.history, stores.read_model, clock)
-        self._copy = Projector(stores.history, stores.copy, clock) if stores.copy is not None else None
+        self._read_model = Projector(stores.history, stores.read_model, clock, linger_s=_LINGER_S)
+        copy = stores.copy
+        self._copy = None if copy is None else Projector(stores.history, copy, clock, linger_s=_LINGER_S)
 
     @property
     def projectors(self) -> Mapping[str, Projector]:

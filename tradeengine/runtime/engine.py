@@ -243,12 +243,15 @@ class Engine:
         left = await self.tenancy.rest(tuple(self.hosts.values()))
         if left:
             log.critical("stopped_meanwhile", orders=left, action="the next start finds out what became of them")
+        at_work = {shard for shard in map(shard_in, left) if shard is not None}
         await self._venue.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.tenancy.stop()
         await self._committer.close()
+        for shard in at_work:
+            self.ownership.drop(shard, "stopped with orders under way")
         await self.ownership.end()
 
     # ---------------------------------------------------------------- what it is told

@@ -12,7 +12,7 @@ from shared.errors import OutcomeUnknown, Rejected
 from tradeengine.domain.events import CancelPlanned, OrderPlanned, OrphanCancelPlanned, QueryPlanned
 from tradeengine.domain.legs import is_covered
 from tradeengine.domain.money import ZERO
-from tradeengine.domain.orders import ApprovedOrder, OrderName
+from tradeengine.domain.orders import ApprovedOrder, LiveOrder, OrderName
 from tradeengine.domain.state import ShardState
 from tradeengine.journal.record import Record
 from tradeengine.runtime.alarm import Alarm, nobody
@@ -87,9 +87,15 @@ class Gateway:
     def take_stops(self, record: Record) -> None:
         """Queue the stops of a record whose commit takes long: until they rest, their positions are naked.
 
-        Nothing else of the record may leave. A stop may, for at worst it rests without need: it closes at most what is
-        held, under an id that follows from the journal, and no second one rests under that id.
+        A stop may leave, for at worst it rests without need: it closes at most what is held, under an id that follows
+        from the journal, and no second one rests under that id. So may the cancel of a stop that another one, at rest,
+        has replaced: the two ask for more than is held, and of what the market then takes first the exchange refuses
+        the other. Nothing else of the record may leave.
         """
+        for event in record.events():
+            live = self._courier.state.orders.get(event.client_order_id) if isinstance(event, CancelPlanned) else None
+            if live is not None and self._is_replaced(live):
+                self._outbox.put(live.order, Task.CANCEL)
         stops = [
             event.order
             for event in record.events()
@@ -201,6 +207,23 @@ class Gateway:
             and position is not None
             and position.closable > ZERO
             and not is_covered(state, position)
+        )
+
+    def _is_replaced(self, old: LiveOrder) -> bool:
+        """Whether a stop is to be cancelled because another of its position rests."""
+        order = old.order
+        if order.purpose is not OrderPurpose.STOP_LOSS or not old.cancelling:
+            return False
+        leg = self._courier.state.leg(order.symbol, order.position_side)
+        position = leg.strategies.get(order.strategy_id) if leg else None
+        new = self._courier.state.orders.get(position.stop_order_id or "") if position else None
+        return (
+            position is not None
+            and new is not None
+            and new is not old
+            and new.status is OrderStatus.OPEN
+            and not new.cancelling
+            and new.remaining >= position.closable
         )
 
     @property

@@ -96,6 +96,18 @@ class Pipeline:
             self._entries -= len(first.record.entries)
             yield first
 
+    def check(self) -> None:
+        """Do nothing, unless a record under way is known not to be committed.
+
+        Raises
+        ------
+        Fenced, Rejected, OutcomeUnknown
+            If one will not be.
+        """
+        for one in self._records:
+            if one.committed.done():
+                one.committed.result()
+
     def newly_overdue(self, now_s: float) -> list[Record]:
         """Records that have waited for :data:`EARLY_STOP_S`, each told once; ``now_s`` is of the monotonic clock."""
         found: list[Record] = []

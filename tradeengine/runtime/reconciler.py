@@ -9,9 +9,10 @@ from typing import Final, NamedTuple
 import msgspec
 import structlog
 
+from contracts.enums import Refusal
 from shared.clock import Clock
 from shared.errors import OutcomeUnknown, RetrySafe
-from tradeengine.domain.events import DifferenceFound
+from tradeengine.domain.events import AnyEvent, DifferenceFound, OrderEnded
 from tradeengine.domain.inputs import VenueObserved
 from tradeengine.domain.money import MONEY
 from tradeengine.domain.reconcile import differences
@@ -136,8 +137,8 @@ class Reconciler:
         self._wanted.set()
 
     def observe(self, record: Record) -> None:
-        """After a difference, look again soon: whether what was done about it has helped."""
-        if any(isinstance(event, DifferenceFound) for entry in record.entries for event in entry.events):
+        """Look again soon after a difference, whether what was done about it has helped, and after a hint at one."""
+        if any(_is_doubtful(event) for entry in record.entries for event in entry.events):
             asyncio.get_running_loop().call_later(_SOON_S, self.kick)
 
     async def first(self) -> None:
@@ -231,3 +232,10 @@ class Reconciler:
         return {
             symbol: state.last_trades.get(symbol) for state in self._states() for symbol in sorted(state.instruments)
         }
+
+
+def _is_doubtful(event: AnyEvent) -> bool:
+    """Whether books and exchange differ by an event, or the exchange holds less than an order wanted to take off."""
+    return isinstance(event, DifferenceFound) or (
+        isinstance(event, OrderEnded) and event.refusal is Refusal.NO_POSITION
+    )

@@ -32,6 +32,7 @@ from tradeengine.runtime.metering import Meter
 from tradeengine.runtime.nats_server import EmbeddedServer, find_binary
 from tradeengine.runtime.ownership import LeasedOwnership
 from tradeengine.runtime.paper import paper_venue
+from tradeengine.runtime.rejections import Rejections
 from tradeengine.runtime.retry import until_answered
 from tradeengine.runtime.service_health import register
 from tradeengine.runtime.shard import CommitListener
@@ -75,6 +76,7 @@ class Service:
         self.metrics = Metrics(version)
         self.metrics.policies_set(policies(settings))
         self.alerts = Alerts(self.metrics, clock)
+        self._rejections = Rejections()
         traded = tuple(instruments)
         self._traded = frozenset(instrument.symbol for instrument in traded)
         self.paper = None if settings.trading_mode.real else paper_venue(settings, clock, traded)
@@ -106,7 +108,13 @@ class Service:
                 # Who left leases in a folder is dead: its lock is held here.
                 alone=not self.stores.shared,
             ),
-            listeners=[self.copies.notify, meter.observe, self.alerts.observe, *listeners],
+            listeners=[
+                self.copies.notify,
+                meter.observe,
+                self.alerts.observe,
+                self._rejections.observe,
+                *listeners,
+            ],
             followers=[self.copies],
             reconcile_s=float(settings.reconcile_interval_seconds),
             alarm=self._alarm,
@@ -281,6 +289,7 @@ class Service:
             old = _names(f"open for more than {self.settings.stale_position_seconds} s", stale)
             self.alerts.stand("stale_position", old, Severity.WARNING, changes=True)
             self.alerts.stand("engine_trouble", self.engine.trouble)
+            self.alerts.stand("only_rejections", self._rejections.trouble(now), Severity.WARNING)
             venue = self.venue.state()
             self.alerts.stand("venue_trouble", venue.trouble)
             closed = "; ".join(venue.closed_symbols.values()) or None
@@ -336,10 +345,11 @@ class Service:
         if link is None:
             raise RetrySafe("the broker is away")
         try:
-            await link.jetstream.publish(subject, payload)
-        except NoStreamResponseError:
-            # Nobody keeps alerts on this server: those who listen get them.
-            await link.client.publish(subject, payload)
+            try:
+                await link.jetstream.publish(subject, payload)
+            except NoStreamResponseError:
+                # Nobody keeps alerts on this server: those who listen get them.
+                await link.client.publish(subject, payload)
         except (NatsError, OSError, TimeoutError) as error:
             raise RetrySafe(f"the broker did not take {subject}: {error}") from error
 
@@ -364,6 +374,7 @@ class Service:
             self.metrics.nats_messages(name, number)
         if name == "parked":
             self.metrics.signal_invalid(number)
+            self._rejections.invalid(number, self.clock.now_ms())
 
 
 def _names(what: str, rows: list[CoveredPosition]) -> str | None:

@@ -222,7 +222,14 @@ class Shard:
         self._bytes += size
 
     def _hand_over(self) -> None:
-        """Give what has been decided to the committer, as one record behind those under way."""
+        """Give what has been decided to the committer, as one record behind those under way.
+
+        Raises
+        ------
+        Fenced, Rejected, OutcomeUnknown
+            If one of those will not be committed: what was decided on it must not be handed over.
+        """
+        self._pipeline.check()
         entries, inputs, answers = self._entries, self._inputs, self._answers
         self._entries, self._inputs, self._answers, self._bytes = [], [], [], 0
         if entries:
@@ -273,6 +280,8 @@ class Shard:
         asking = asyncio.ensure_future(request)
         try:
             await self._wait_beside_reports(asking)
+            # Raises what has failed meanwhile: a record behind it might land behind another owner's claim.
+            self._hand_out()
             return asking.result()
         finally:
             asking.cancel()
@@ -289,7 +298,8 @@ class Shard:
         self._snapshot_due = covered + SNAPSHOT_EVERY
         try:
             await self._journal.save_snapshot(self.state.shard, snapshot)
-        except (RetrySafe, OutcomeUnknown) as error:
+        except EngineError as error:
+            # Whatever it is: the records are what counts.
             log.warning("snapshot_failed", shard=self.state.shard, reason=str(error), action="the records are kept")
         else:
             self._unsaved -= covered
@@ -339,7 +349,13 @@ class Shard:
         while (oldest := self._pipeline.oldest) is not None:
             await asyncio.wait((oldest,))
             self._hand_out()
-        self.state, self.sequence, self._unsaved = await load_state(self._journal, self.state.shard)
+        state, sequence, unsaved = await load_state(self._journal, self.state.shard)
+        if sequence != self.sequence:
+            raise Fenced(
+                f"shard {state.shard} was taken by {state.owner}, with epoch {state.epoch}: the journal is at "
+                f"{sequence}, this process has written {self.sequence}; drop the shard and load it again"
+            )
+        self.state, self._unsaved = state, unsaved
         for entry in self._entries:
             restore(self.state, entry.events)
         self._account.attach(self.state)

@@ -167,8 +167,12 @@ class Tenancy:
         for task in (*self._handovers, *self._lives.values()):
             task.cancel()
         await asyncio.gather(*self._handovers, *self._lives.values(), return_exceptions=True)
-        for host in self.hosts.values():
-            await host.save_snapshot()
+        # Side by side, for a store that hangs must not keep the leases from being given back; what fails costs the next
+        # start some time.
+        hosts = tuple(self.hosts.values())
+        saved = await asyncio.gather(*[host.save_snapshot() for host in hosts], return_exceptions=True)
+        for error in [each for each in saved if each is not None]:
+            log.error("snapshot_failed", exc_info=error)
 
     def _left(self, hosts: Sequence[ShardHost]) -> list[str]:
         working = [host for host in hosts if self._is_here(host) and not self._lives[host.number].done()]
@@ -200,7 +204,11 @@ class Tenancy:
         life = self._lives[shard]
         life.cancel()
         await asyncio.wait([life])
-        await host.save_snapshot()
+        try:
+            await host.save_snapshot()
+        except Exception:
+            # Supervised border: a shard that nobody works on any more must not be kept from those who would.
+            log.exception("snapshot_failed", shard=shard, action="the shard is handed over without")
         if self._is_here(host):
             self._dismiss(shard)
             if left:

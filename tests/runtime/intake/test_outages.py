@@ -25,9 +25,15 @@ async def _resumes(intake: NatsIntake, desk: RecordingDesk, publisher: Publisher
 
 
 @pytest.mark.parametrize(
-    "seconds", [3, pytest.param(15, marks=pytest.mark.slow), pytest.param(60, marks=pytest.mark.slow)]
+    "seconds",
+    [
+        3,
+        pytest.param(15, marks=pytest.mark.slow),
+        pytest.param(60, marks=pytest.mark.slow),
+        pytest.param(600, marks=[pytest.mark.slow, pytest.mark.timeout(900)]),
+    ],
 )
-async def test_server_away(
+async def test_i146_server_away(
     nats_server: NatsServer, intake: NatsIntake, desk: RecordingDesk, publisher: Publisher, seconds: int
 ) -> None:
     await publisher.send("before")
@@ -99,7 +105,9 @@ async def test_a_client_that_was_closed_is_replaced(
     assert intake.status().connections == 4
 
 
-async def test_a_frozen_server_is_noticed(nats_server: NatsServer, desk: RecordingDesk, publisher: Publisher) -> None:
+async def test_i85_a_frozen_server_is_noticed(
+    nats_server: NatsServer, desk: RecordingDesk, publisher: Publisher
+) -> None:
     intake = NatsIntake(nats_server.url, desk, SystemClock(), pull=PullSettings(silence=1.0))
     await intake.start()
     try:

@@ -110,7 +110,7 @@ async def test_an_answer_is_never_a_command(
     assert (await publisher.jetstream.stream_info("SIGNALS")).state.messages == 2
 
 
-async def test_an_inbox_that_nobody_reads_does_not_slow_the_intake(
+async def test_i82_an_inbox_that_nobody_reads_does_not_slow_the_intake(
     intake: NatsIntake, desk: RecordingDesk, publisher: Publisher, nats_server: NatsServer
 ) -> None:
     await until(lambda: intake.status().ready)

@@ -63,7 +63,7 @@ async def test_what_an_operator_chose_stays(publisher: Publisher) -> None:
     assert (kept.max_age, kept.max_msgs, kept.description) == (3600, 1000, "ours")
 
 
-async def test_stream_without_the_wildcard_is_refused(publisher: Publisher) -> None:
+async def test_i88_a_stream_without_the_wildcard_is_refused(publisher: Publisher) -> None:
     await publisher.jetstream.add_stream(api.StreamConfig(name="SIGNALS", subjects=["signals.trading.BTCUSDT"]))
 
     with pytest.raises(ConfigError, match=r"SIGNALS takes the subjects .*BTCUSDT.*nats stream edit"):

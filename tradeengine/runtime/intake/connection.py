@@ -142,6 +142,11 @@ class Connection:
         return ConnectionState(connected, self._since, error)
 
     @property
+    def ended(self) -> bool:
+        """Whether nobody keeps it, so that a link that is lost would stay lost."""
+        return self._keeper is None or self._keeper.done()
+
+    @property
     def current(self) -> Link | None:
         """The link, if there is one now."""
         return self._link if self._link is not None and not self._link.lost.done() else None

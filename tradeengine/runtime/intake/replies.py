@@ -84,6 +84,11 @@ class Replies:
         self._queue: asyncio.Queue[Sequence[Answer]] = asyncio.Queue(_MAX_QUEUED_BATCHES)
         self._sender: asyncio.Task[None] | None = None
 
+    @property
+    def ended(self) -> bool:
+        """Whether nobody sends what is queued."""
+        return self._sender is None or self._sender.done()
+
     def start(self) -> None:
         """Begin to send."""
         self._sender = asyncio.create_task(self._send(), name="intake-replies")

@@ -171,6 +171,8 @@ class NatsIntake:
     def _trouble(self, now: float) -> str | None:
         if self._keeper is None or self._keeper.done():
             return "the intake does not run"
+        if self._connection.ended or self._replies.ended:
+            return "a task of the intake ended unexpectedly: restart the engine"
         state = self._connection.state
         if not state.connected:
             error = f": {state.error}" if state.error else ""
