@@ -3,6 +3,7 @@ PYTEST_ARGS ?=
 BENCH_ARGS ?=
 MUTANTS_ARGS ?=
 CAMPAIGN_ARGS ?=
+CRASHES_ARGS ?=
 # Names packages to move: make lock UPGRADE="--upgrade-package ruff"; everything: make lock UPGRADE=--upgrade
 UPGRADE ?=
 
@@ -17,7 +18,7 @@ COMPILE := .lock-venv/bin/uv pip compile --quiet --universal --python-version 3.
 export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run run-sim test lint format bench mutants campaign schemas lock clean
+.PHONY: help setup run run-sim test lint format bench mutants campaign crashes outages schemas lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,6 +70,14 @@ mutants: setup ## take safeties out of a copy, one at a time: tests must notice 
 
 campaign: setup ## random order flow, books against account after every step; CAMPAIGN_ARGS such as --examples 100
 	@$(BIN)/python -m tests.campaigns $(CAMPAIGN_ARGS)
+
+crashes: setup ## a crash before and after every command of the whole path; CRASHES_ARGS such as --script short
+	@scripts/services install
+	@scripts/services run $(BIN)/python -m tests.crashes $(CRASHES_ARGS)
+
+outages: setup ## servers killed, silent and full for minutes: the long forms that make test leaves out
+	@scripts/services install
+	@scripts/services run $(BIN)/pytest -m long $(PYTEST_ARGS)
 
 schemas: setup ## export the JSON Schemas of the contracts to docs/schemas
 	@$(BIN)/python -m contracts.export docs/schemas

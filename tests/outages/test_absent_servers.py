@@ -29,7 +29,7 @@ async def trading_within(made: Rig, seconds: float) -> None:
 
 @pytest.mark.parametrize(
     "away",
-    [pytest.param(Proxy.down, id="refuses"), pytest.param(Proxy.timeout, id="never answers", marks=pytest.mark.slow)],
+    [pytest.param(Proxy.down, id="refuses"), pytest.param(Proxy.timeout, id="never answers", marks=pytest.mark.long)],
 )
 async def test_i76_without_mongodb_at_the_start_it_waits_says_why_and_trades_when_it_comes(
     tmp_path: Path, stores: Stores, toxiproxy: Toxiproxy, away: Callable[[Proxy], None]

@@ -80,7 +80,7 @@ async def test_i28_i85_a_mongodb_that_never_answers_between_fill_and_stop_delays
     await blackholed(tmp_path, stores, toxiproxy, SHORT_S)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 async def test_i28_i85_a_mongodb_that_never_answers_for_longer_than_a_lease_delays_no_stop(
     tmp_path: Path, stores: Stores, toxiproxy: Toxiproxy
 ) -> None:

@@ -53,7 +53,7 @@ async def _sent_until_refused(made: Rig) -> set[str]:
     raise AssertionError("the disk never became full")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 async def test_i84_i97_a_mysql_whose_disk_is_full_degrades_and_is_caught_up_with_once_there_is_room(
     tmp_path: Path, server_folder: Path, mongodb_uri: str
 ) -> None:

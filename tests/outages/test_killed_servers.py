@@ -69,7 +69,7 @@ async def test_i97_databases_that_are_killed_under_load_lose_and_double_nothing(
     await withstood(tmp_path, own_stores, (mongo_server, mysql_server), nats_server, KILLS, chance)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(600)
 async def test_i97_databases_that_are_killed_twenty_times_under_load_lose_and_double_nothing(
     tmp_path: Path,

@@ -1,5 +1,6 @@
 """What an engine on MongoDB knows after a restart on an empty host, and of a store that is not as it should be."""
 
+import asyncio
 import shutil
 from decimal import Decimal
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 
 from tests.outages.stores import Stores
 from tests.outages.truth import everything_holds
-from tests.support.process import tradeengine
+from tests.support.process import NO_NATS, engine_process, signal_document, tradeengine
 from tests.support.protecting import ORDER, changes, looks, opened
 from tests.support.rig import ROOMY, Rig, rig
 from tests.support.services import fresh_name
@@ -55,7 +56,7 @@ async def test_i96_i99_restarts_on_an_empty_host_know_the_same_and_change_nothin
     await restarted(tmp_path, stores, RESTARTS)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(600)
 async def test_i96_i99_twenty_restarts_on_an_empty_host_know_the_same_and_change_nothing(
     tmp_path: Path, stores: Stores
@@ -72,6 +73,23 @@ def test_i107_a_database_that_the_schema_job_never_saw_ends_the_start(tmp_path: 
     assert name in refused.stderr
     assert "tradeengine schema apply --target mongodb" in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+async def test_a_pod_that_can_never_work_takes_no_shard_from_one_that_does(tmp_path: Path, stores: Stores) -> None:
+    """It is rolled out with another SHARDS: its start ends, and every shard stays where it is worked on."""
+    async with engine_process(tmp_path / "data", nats_url=NO_NATS, settings=stores.settings()) as engine:
+        await engine.start()
+        await engine.post_prices()
+        await engine.accept(signal_document(quantity="0.01"))
+        env = stores.settings() | {"NATS_EMBEDDED": "off", "SHARDS": "3"}
+
+        refused = await asyncio.to_thread(tradeengine, "run", "--data-dir", tmp_path / "other", "--port", "0", env=env)
+
+        assert refused.returncode == EXIT_CONFIG, refused.stdout + refused.stderr
+        assert "SHARDS=8" in refused.stderr
+        held = (await engine.request("GET", "/health")).json()["components"]["distributed_lock_manager"]["shards_held"]
+        assert held == list(range(8))
+        await engine.accept(signal_document(quantity="0.01"))
 
 
 async def test_i109_an_empty_database_adopts_what_the_exchange_holds(tmp_path: Path, stores: Stores) -> None:

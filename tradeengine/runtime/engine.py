@@ -23,6 +23,7 @@ from tradeengine.runtime.committer import Committer
 from tradeengine.runtime.host import ShardHost
 from tradeengine.runtime.ownership import AlwaysHeld, Ownership
 from tradeengine.runtime.reconciler import Reconciler
+from tradeengine.runtime.recovery import check_journal, load_state
 from tradeengine.runtime.shard import CommitListener
 from tradeengine.runtime.tenancy import Follower, Tenancy
 from tradeengine.runtime.trading_config import check_armable
@@ -78,6 +79,7 @@ class Engine:
     ) -> None:
         self.shards = shards
         self.ownership = ownership or AlwaysHeld(shards)
+        self._journal = journal
         self._venue = venue
         self._clock = clock
         self._config = config
@@ -159,6 +161,22 @@ class Engine:
         return number is None or not self.reconciler.has_made(number)
 
     # ---------------------------------------------------------------- life
+
+    async def check_journal(self) -> None:
+        """See that this process could work on the journal, before it takes a shard from one that does.
+
+        Raises
+        ------
+        ConfigError
+            If the journal was written with another number of shards, or for another venue.
+        RetrySafe
+            If the journal does not answer.
+        """
+        for shard in await self._journal.shards():
+            state = (await load_state(self._journal, shard)).state
+            if state.shards:
+                check_journal(state, self.shards, self._venue.name)
+                return
 
     async def read(self) -> None:
         """Begin to take shards, and return when those that are held are read and taken over.

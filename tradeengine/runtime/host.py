@@ -27,7 +27,7 @@ from tradeengine.journal.record import Record
 from tradeengine.runtime.fencing import FencedDoor, ShardFence
 from tradeengine.runtime.gateway import Gateway
 from tradeengine.runtime.poison import PoisonReports
-from tradeengine.runtime.recovery import load_state
+from tradeengine.runtime.recovery import check_journal, load_state
 from tradeengine.runtime.shard import Shard
 from tradeengine.runtime.workplace import Workplace
 
@@ -259,7 +259,7 @@ class ShardHost:
             await self._settle()
             running = await self._load()
             state = running.shard.state
-            self._check_journal(state)
+            check_journal(state, self._place.shards, self._place.venue.name)
             if self._has_claimed(state):
                 break
             if self._is_ours:
@@ -325,19 +325,6 @@ class ShardHost:
         )
         self._running = _Running(shard, gateway, unresolved)
         return self._running
-
-    def _check_journal(self, state: ShardState) -> None:
-        shards, venue = self._place.shards, self._place.venue
-        if state.shards not in (0, shards):
-            raise ConfigError(
-                f"the journal was written with SHARDS={state.shards}, the setting says {shards}: "
-                f"set SHARDS={state.shards}, or start with an empty data folder"
-            )
-        if state.shards and state.venue != venue.name:
-            raise ConfigError(
-                f"the journal holds orders of the venue {state.venue}, TRADING_MODE means {venue.name}, "
-                "and orders of the one must never reach the other: set the former mode, or another data folder"
-            )
 
     async def _prepare(self, shard: Shard) -> None:
         """Record what holds from now on, as far as the state does not know it yet."""

@@ -57,6 +57,26 @@ async def remake_state(journal: Journal, shard: int) -> Recovered:
     return await _from(journal, shard, None)
 
 
+def check_journal(state: ShardState, shards: int, venue: str) -> None:
+    """Refuse to work on a journal of another number of shards, or of another venue.
+
+    Raises
+    ------
+    ConfigError
+        If a shard's state says that the journal was written so.
+    """
+    if state.shards not in (0, shards):
+        raise ConfigError(
+            f"the journal was written with SHARDS={state.shards}, the setting says {shards}: "
+            f"set SHARDS={state.shards}, or start with an empty data folder or database"
+        )
+    if state.shards and state.venue != venue:
+        raise ConfigError(
+            f"the journal holds orders of the venue {state.venue}, TRADING_MODE means {venue}, "
+            "and orders of the one must never reach the other: set the former mode, or another data folder or database"
+        )
+
+
 def decode_snapshot(shard: int, snapshot: Snapshot) -> ShardState:
     """State that a snapshot holds.
 

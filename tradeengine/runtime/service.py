@@ -188,7 +188,10 @@ class Service:
         """
         parts = self._parts
         if self.stores.shared:
-            await self._answered(self._open_stores, "store_trouble", f"the {self.stores.kind} server")
+            server = f"the {self.stores.kind} server"
+            await self._answered(self._open_stores, "store_trouble", server)
+            # A process that can never work must not hold shards that others would.
+            await self._answered(self.engine.check_journal, "store_trouble", server)
             parts.push_async_callback(self.engine.stop)
         venue = f"the venue {self.venue.name}"
         await self._answered(self.engine.prepare, "venue_trouble", venue)
