@@ -166,6 +166,17 @@ class LeaseKeeper:
             self._dropped[shard] = held
             log.warning("lease dropped", shard=shard, epoch=held.epoch, reason=reason)
 
+    def distrust(self, reason: str) -> None:
+        """Count on nothing any more that is held: this machine's clock is known not to have counted all of the time.
+
+        What is still this process's comes back under another epoch. A process that is alone has lost nothing.
+        """
+        if self._alone:
+            return
+        for shard, held in tuple(self._held.items()):
+            self._dropped[shard] = held
+            self._lose(shard, reason)
+
     def retire(self) -> None:
         """Take nothing from now on and hand over everything: ``on_surplus`` is told of each shard that is held."""
         self._retired = True

@@ -108,11 +108,31 @@ async def _two_owners(site: Site) -> tuple[Pod, Pod]:
     assert (await site.decide(site.signal("buy", "before", quantity="0.01"))).outcome is Outcome.ACCEPTED
     await site.equal(former)
     successor = await site.pod("b")
+    # Otherwise the exchange's clock would tell it.
+    former.venue.on_leap(lambda seconds: None)
     former.clock.stop()
     former.leases.is_cut = True
     await site.until(lambda: len(successor.owned) == SHARDS, "the takeover")
     await site.until(lambda: successor.engine.trouble is None, "the successor to be ready")
     return former, successor
+
+
+def test_a_pod_whose_clock_stood_still_learns_it_from_the_exchange_and_believes_nothing_any_more() -> None:
+    async def job(site: Site) -> None:
+        former = await site.pod("a")
+        await site.spread(former)
+        successor = await site.pod("b")
+        former.clock.stop()
+        former.leases.is_cut = True
+        await site.until(lambda: len(successor.owned) == SHARDS, "the takeover")
+        former.clock.go_on()
+        assert (await site.decide(site.signal("buy", quantity="0.01"), successor)).outcome is Outcome.ACCEPTED
+        await site.until(lambda: former.owned == frozenset(), "the former owner to give up", 60)
+        former.leases.is_cut = False
+        await site.spread(former, successor)
+        await site.equal(former, successor)
+
+    played(job)
 
 
 def test_of_two_who_believe_that_they_own_a_shard_one_is_fenced_and_the_books_are_right() -> None:

@@ -1,5 +1,6 @@
 """The metrics that dashboards know, with bounded labels."""
 
+from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
@@ -109,3 +110,17 @@ def test_no_metric_has_an_unbounded_label(name: str) -> None:
     labels = {label for family in metrics.registry.collect() for sample in family.samples for label in sample.labels}
 
     assert name not in labels
+
+
+def test_i89_to_record_a_fact_never_raises() -> None:
+    metrics = Metrics("1.0")
+
+    def fails() -> Iterator[Valuation]:
+        yield Valuation("BTCUSDT", PositionSide.LONG, Decimal(1), Decimal(1))
+        raise RuntimeError("a defect")
+
+    metrics.positions_valued(fails())
+    metrics.signal_invalid(-1)
+    metrics.signal_received()
+
+    assert value(metrics, "signals_received_total") == 1

@@ -243,6 +243,7 @@ class Engine:
     async def start(self) -> None:
         """Open the venue and go to work; :meth:`prepare` comes first."""
         self._venue.on_gap(self.reconciler.kick)
+        self._venue.on_leap(self._leapt)
         await self._venue.open(self.deliver)
         self._started_ms = self._clock.now_ms()
         self._opened.set()
@@ -271,6 +272,10 @@ class Engine:
         for shard in at_work:
             self.ownership.drop(shard, "stopped with orders under way")
         await self.ownership.end()
+
+    def _leapt(self, seconds: float) -> None:
+        """Others may have taken shards in time that no clock here has counted."""
+        self.ownership.distrust(f"the exchange's clock has moved {seconds:.1f} s ahead of this machine's")
 
     # ---------------------------------------------------------------- what it is told
 

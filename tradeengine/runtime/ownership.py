@@ -78,6 +78,10 @@ class Ownership(Protocol):
         """Give a shard up whose last requests may still take effect; others take it when its time is over."""
         ...
 
+    def distrust(self, reason: str) -> None:
+        """Give everything up, because it cannot be told for how long it was held: the machine stood still."""
+        ...
+
 
 class AlwaysHeld:
     """Ownership of a process that is alone by construction, such as a test: every shard is held for ever.
@@ -112,6 +116,9 @@ class AlwaysHeld:
 
     def drop(self, shard: int, reason: str) -> None:
         """Do nothing: there is nobody to take it."""
+
+    def distrust(self, reason: str) -> None:
+        """Do nothing: there is nobody who could have taken anything."""
 
 
 class LeasedOwnership:
@@ -202,6 +209,10 @@ class LeasedOwnership:
     def drop(self, shard: int, reason: str) -> None:
         """Give a shard up without releasing it."""
         self._keeper.drop(shard, reason)
+
+    def distrust(self, reason: str) -> None:
+        """Give every shard up without releasing it, and tell the tenant."""
+        self._keeper.distrust(reason)
 
     def _taken(self, shard: int, epoch: int) -> None:
         self._tenant.taken(shard, epoch)

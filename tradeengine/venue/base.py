@@ -137,6 +137,13 @@ class Venue(OrderDoor, Protocol):
         """How the venue is now."""
         ...
 
+    def on_leap(self, doubt: Callable[[float], None]) -> None:
+        """Call a function when the venue's clock turns out to be ahead of ours by so many seconds more than before.
+
+        Then this machine may have stood still for so long, without a clock of its own that counted it.
+        """
+        ...
+
     def on_gap(self, look: Callable[[], None]) -> None:
         """Call a function whenever reports may have been missed, such as after a lost connection came back."""
         ...

@@ -327,3 +327,14 @@ def test_a_renewal_that_is_confirmed_too_late_continues_nothing(world: World) ->
 
     assert pod.valid() == set(range(8)), "nobody else wanted it"
     assert {held.epoch for held in pod.keeper.held.values()} == {2}
+
+
+def test_what_was_held_while_the_clock_stood_still_is_given_up_and_comes_back_under_another_epoch(world: World) -> None:
+    pod = world.pod()
+    world.pass_time(1)
+    pod.keeper.distrust("the exchange's clock has moved 20.0 s ahead of this machine's")
+
+    assert pod.valid() == set()
+    assert sorted(shard for told, shard in pod.told if told == "lost") == list(range(8))
+    world.pass_time(TURN_S)
+    assert {held.epoch for held in pod.keeper.held.values()} == {2}, "nobody has taken any meanwhile"

@@ -149,3 +149,21 @@ def _refuse(_timestamp_ms: int, _recv_window_ms: int) -> None:
 
 def _paths(wire: Wire) -> list[str]:
     return [path for _, path, _ in wire.requests]
+
+
+def test_a_machine_that_stood_still_learns_it_from_the_exchange_s_clock() -> None:
+    """Its monotonic clock counted nothing meanwhile, and others may have taken over what it held."""
+    world = World(ahead_ms=0, drift=0)
+    leaps: list[float] = []
+    world.time.on_leap = leaps.append
+    world.measure(5, 5)
+    world.wait(60_000)
+    world.measure(5, 5)
+    assert leaps == [], "clocks that run apart as clocks do are no leap"
+
+    world._ahead_ms += 20_000
+    world.measure(5, 5)
+    assert leaps == [pytest.approx(20, abs=0.1)]
+    world._ahead_ms -= 30_000
+    world.measure(5, 5)
+    assert len(leaps) == 1, "a clock that was set back hides no time"

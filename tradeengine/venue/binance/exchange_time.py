@@ -1,6 +1,7 @@
 """The exchange's clock, as far as it is known here: counted on the machine's monotonic clock, with a bound of error."""
 
 import math
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 import structlog
@@ -47,6 +48,8 @@ class ExchangeTime:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._reading: _Reading | None = None
+        self.on_leap: Callable[[float], None] = lambda seconds: None
+        """Told when the exchange's clock has moved ahead, seconds: a machine that stood still did not count them."""
 
     def measured(self, served_ms: int, asked: float, answered: float) -> None:
         """Take an answer.
@@ -60,7 +63,7 @@ class ExchangeTime:
         """
         earliest, latest = served_ms - answered * 1000, served_ms + 1 - asked * 1000
         fresh = _Reading((earliest + latest) / 2, (latest - earliest) / 2, answered)
-        held = self._reading
+        held, leap_ms = self._reading, 0.0
         if held is not None:
             apart = abs(fresh.base_ms - held.base_ms)
             agrees = apart <= fresh.error_ms + held.error_at(answered)
@@ -68,7 +71,10 @@ class ExchangeTime:
                 return
             if not agrees:
                 log.warning("exchange_clock_moved", by_ms=round(apart), action="the new time is taken")
+                leap_ms = fresh.base_ms - held.base_ms
         self._reading = fresh
+        if leap_ms > 0:
+            self.on_leap(leap_ms / 1000)
 
     @property
     def error_ms(self) -> float:

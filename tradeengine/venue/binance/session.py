@@ -81,6 +81,8 @@ class Session:
         Where reports go.
     on_gap
         Called after reports may have been missed.
+    on_leap
+        Called with the seconds by which the exchange's clock has moved ahead of this machine's.
     """
 
     def __init__(
@@ -90,6 +92,7 @@ class Session:
         budget: Budget,
         sink: ReportSink,
         on_gap: Callable[[], None],
+        on_leap: Callable[[float], None],
         fence: WindowFence | None,
     ) -> None:
         self._terms = terms
@@ -99,6 +102,7 @@ class Session:
         self._parts = AsyncExitStack()
         self._client = connect(terms, self._check_window)
         self.rest = RestCaller(self._client, budget, clock)
+        self.rest.time.on_leap = on_leap
         self.setup = SymbolSetup(self.rest, terms.symbol_terms)
         self._startup = Startup(self.rest, budget, terms.addresses, self.setup, terms.mode, terms.symbols)
         self.market = MarketStream(self.rest, terms.addresses.stream, clock, terms.symbols)

@@ -51,6 +51,7 @@ class BinanceVenue:
         self._terms = terms
         self._clock = clock
         self._fence = fence
+        self._doubt: Callable[[float], None] = lambda seconds: None
         self._budget = Budget(clock)
         self._session: Session | None = None
         self._look: Callable[[], None] = lambda: None
@@ -70,7 +71,7 @@ class BinanceVenue:
         """
         if self._session is not None:
             raise RetrySafe("the venue is open already; close it first")
-        session = Session(self._terms, self._clock, self._budget, sink, self._gap_closed, self._fence)
+        session = Session(self._terms, self._clock, self._budget, sink, self._gap_closed, self._leapt, self._fence)
         await session.start()
         self._session = session
 
@@ -107,8 +108,15 @@ class BinanceVenue:
         """Call a function whenever reports may have been missed, after they were read back."""
         self._look = look
 
+    def on_leap(self, doubt: Callable[[float], None]) -> None:
+        """Call a function when the exchange's clock has moved ahead of this machine's, with the seconds."""
+        self._doubt = doubt
+
     def _gap_closed(self) -> None:
         self._look()
+
+    def _leapt(self, seconds: float) -> None:
+        self._doubt(seconds)
 
     # ---------------------------------------------------------------- facts
 

@@ -171,6 +171,9 @@ class PaperVenue:
         """It works whenever the process does."""
         return VenueState()
 
+    def on_leap(self, doubt: Callable[[float], None]) -> None:
+        """Do nothing: the paper exchange has the machine's own clock."""
+
     def on_gap(self, look: Callable[[], None]) -> None:
         """Never called: no report is ever missed."""
 
