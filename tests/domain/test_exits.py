@@ -2,7 +2,7 @@
 
 import pytest
 
-from contracts.enums import OrderPurpose, OrderStatus
+from contracts.enums import OrderPurpose, OrderStatus, Reason
 from tests.domain.invariants import check
 from tests.support.builders import World, instrument
 from tradeengine.domain.retry import RETRY_MS
@@ -36,6 +36,22 @@ def test_a_close_that_is_refused_is_asked_for_again_after_a_pause(world: World) 
     assert again.signal_id == "out"
     world.fill(again, "99")
     assert set(world.leg().strategies) == {"B"}
+
+
+def test_i73_what_the_exchange_does_not_hold_is_not_closed_again_and_again(world: World) -> None:
+    """Strategies that repeat a close which was refused for want of a position send nothing; the pause is kept."""
+    world.refuse(world.order("close", "A", signal_id="out"), "no_position")
+    for number in range(9):
+        assert world.signal("close", "A", signal_id=f"again-{number}").reason is Reason.ALREADY_CLOSING
+    assert world.live(CLOSE) == []
+    assert world.order("close", "B", signal_id="other").quantity == 2, "another strategy's share is another matter"
+    world.pass_time(RETRY_MS)
+    assert world.resting(CLOSE, "A").signal_id == "out"
+
+
+def test_a_close_that_is_refused_for_another_reason_may_be_asked_for_again_at_once(world: World) -> None:
+    world.refuse(world.order("close", "A", signal_id="out"), "other")
+    assert world.order("close", "A", signal_id="again").quantity == 2
 
 
 def test_a_close_that_asked_for_more_than_was_left_asks_for_the_rest_at_once(world: World) -> None:

@@ -233,7 +233,7 @@ async def test_i33_a_stop_cancelled_by_hand_is_placed_again(made: Rig) -> None:
     assert await lesson.held() == 1
 
 
-async def test_i35_each_strategy_leaves_at_its_own_stop(made: Rig) -> None:
+async def test_i35_i70_each_strategy_leaves_at_its_own_stop(made: Rig) -> None:
     """Two strategies on one leg with different stops: the nearer takes its part off, the other keeps its pair."""
     lesson = await begin(made, "I35USDT")
     await lesson.opened("near", quantity="1", stop_loss="99")

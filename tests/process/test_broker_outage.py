@@ -18,7 +18,7 @@ RESUMES_WITHIN_S = 5.0
 BEFORE = 300
 
 
-async def test_the_intake_resumes_when_the_server_is_back(tmp_path: Path) -> None:
+async def test_i146_the_intake_resumes_when_the_server_is_back(tmp_path: Path) -> None:
     # Side by side, because nearly all of it is waiting.
     async with asyncio.TaskGroup() as outages:
         for seconds in OUTAGES_S:
