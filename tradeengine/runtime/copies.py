@@ -12,7 +12,7 @@ READ_MODEL: Final = "read_model"
 MYSQL: Final = "mysql"
 
 _LINGER_S: Final = 0.2
-"""A figure on a screen may be so old; on one server, an order's commit then waits for fewer rows."""
+"""A figure on a screen may be so old; a server then has fewer commands to do beside an order's commit."""
 
 
 class Copies:
@@ -22,7 +22,8 @@ class Copies:
     """
 
     def __init__(self, stores: Stores, clock: Clock) -> None:
-        self._read_model = Projector(stores.history, stores.read_model, clock, linger_s=_LINGER_S)
+        linger_s = _LINGER_S if stores.shared else 0.0
+        self._read_model = Projector(stores.history, stores.read_model, clock, linger_s=linger_s)
         copy = stores.copy
         self._copy = None if copy is None else Projector(stores.history, copy, clock, linger_s=_LINGER_S)
 
