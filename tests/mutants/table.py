@@ -238,15 +238,7 @@ MUTANTS = (
         "tradeengine/runtime/engine.py",
         "        self._venue.on_leap(self._leapt)\n",
         "",
-        (f"{_HANDOVER}test_a_pod_whose_clock_stood_still_learns_it_from_the_exchange",),
-    ),
-    Mutant(
-        "useless-pod",
-        "a pod that can never work on the journal takes no shard from one that does",
-        "tradeengine/runtime/service.py",
-        '            await self._answered(self.engine.check_journal, "store_trouble", server)\n',
-        "",
-        ("tests/outages/test_restarts.py::test_a_pod_that_can_never_work_takes_no_shard_from_one_that_does",),
+        (f"{_HANDOVER}test_a_pod_whose_clock_stood_still_learns_it_from_the_exchange_and_believes_nothing_any_more",),
     ),
     Mutant(
         "taken-is-ours",
