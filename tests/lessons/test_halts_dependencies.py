@@ -125,7 +125,7 @@ async def test_i92_without_its_broker_it_is_not_ready_and_says_why(tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    "times", [5, pytest.param(50, marks=[pytest.mark.slow, pytest.mark.timeout(600)])], ids=["5", "50"]
+    "times", [5, pytest.param(50, marks=[pytest.mark.long, pytest.mark.timeout(600)])], ids=["5", "50"]
 )
 async def test_i79_a_broker_that_is_killed_again_and_again_ends_no_process(
     tmp_path: Path, nats_server: NatsServer, times: int

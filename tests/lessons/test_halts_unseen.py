@@ -115,7 +115,7 @@ async def test_i83_a_dead_task_makes_it_not_ready(tmp_path: Path, nats_server: N
         assert any("intake" in reason or task in reason for reason in made.reasons())
 
 
-@pytest.mark.parametrize("seconds", [3, pytest.param(75, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("seconds", [3, pytest.param(75, marks=pytest.mark.long)])
 async def test_i83_after_idle_time_a_signal_is_decided(tmp_path: Path, nats_server: NatsServer, seconds: int) -> None:
     """Idle for many heartbeats, or for several requests of the consumers: nothing that only waits is collected."""
     async with running(tmp_path / "data") as made, connected(nats_server.url) as client:

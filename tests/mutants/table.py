@@ -8,6 +8,7 @@ _PROMISES = "tests/runtime/test_promises.py::"
 _HANDOVER = "tests/runtime/test_handover.py::"
 _FENCING = "tests/runtime/test_fencing.py::"
 _HANGING = "tests/runtime/test_hanging_store.py::"
+_SHARD = "tests/runtime/test_shard.py::"
 _COMMITTER = "tests/runtime/test_committer.py::"
 _TORN = "tests/runtime/test_committer_torn.py::"
 _JOURNAL = "tests/journal/test_contract.py::"
@@ -136,6 +137,56 @@ MUTANTS = (
         "            elif held.until < 0:\n",
         (f"{_LEASES}test_keeper.py::test_a_renewal_that_is_confirmed_too_late_continues_nothing",),
     ),
+    Mutant(
+        "dropped-is-released",
+        "a lease that was dropped with requests under way is not released to a process that waits for it",
+        "shared/leases/keeper.py",
+        "            if not self._may_have_effect(leases[shard]):\n",
+        "            if True:\n",
+        (f"{_LEASES}test_keeper.py::test_what_may_still_take_effect_is_not_released_while_another_waits_for_it",),
+    ),
+    Mutant(
+        "dropped-is-released-at-the-end",
+        "nor is it released by a stop",
+        "shared/leases/keeper.py",
+        "if lease.owner == self.owner and not self._may_have_effect(lease):",
+        "if lease.owner == self.owner:",
+        (f"{_LEASES}test_keeper.py::test_what_may_still_take_effect_is_not_released_by_a_stop",),
+    ),
+    Mutant(
+        "stop-releases-all",
+        "a stop with orders under way leaves their shards' leases to run out",
+        "tradeengine/runtime/engine.py",
+        "        for shard in at_work:\n",
+        "        for shard in at_work - at_work:\n",
+        (f"{_HANDOVER}test_a_stop_with_an_order_under_way_leaves_its_shard_to_run_out",),
+    ),
+    Mutant(
+        "snapshot-or-nothing",
+        "a snapshot that cannot be saved keeps no shard from its next owner",
+        "tradeengine/runtime/tenancy.py",
+        "        except Exception:\n            # Supervised border: a shard",
+        "        except OSError:\n            # Supervised border: a shard",
+        (f"{_HANDOVER}test_a_snapshot_that_cannot_be_saved_keeps_no_shard_from_its_next_owner",),
+    ),
+    Mutant(
+        "one-snapshot-after-the-other",
+        "a store that hangs delays a stop once, and not once for each shard",
+        "tradeengine/runtime/tenancy.py",
+        "        saved = await asyncio.gather(*[host.save_snapshot() for host in hosts], return_exceptions=True)\n",
+        "        saved: list[BaseException | None] = []\n"
+        "        for host in hosts:\n"
+        "            saved += await asyncio.gather(host.save_snapshot(), return_exceptions=True)\n",
+        (f"{_HANDOVER}test_snapshots_that_hang_and_fail_delay_a_stop_once_and_keep_no_lease",),
+    ),
+    Mutant(
+        "stop-needs-snapshots",
+        "a stop gives leases back although snapshots failed",
+        "tradeengine/runtime/tenancy.py",
+        "[host.save_snapshot() for host in hosts], return_exceptions=True)",
+        "[host.save_snapshot() for host in hosts])",
+        (f"{_HANDOVER}test_snapshots_that_hang_and_fail_delay_a_stop_once_and_keep_no_lease",),
+    ),
     # ------------------------------------------------------------ risk
     Mutant(
         "wrong-side",
@@ -190,6 +241,25 @@ MUTANTS = (
         ),
     ),
     Mutant(
+        "two-stops-for-one",
+        "of two stops that rest while the journal hangs the replaced one goes: they ask for more than is held",
+        "tradeengine/runtime/gateway.py",
+        "            if live is not None and self._is_replaced(live):\n",
+        "            if live is None:\n                continue\n            if False:\n",
+        (
+            f"{_GATEWAY}test_a_stop_is_cancelled_before_the_commit_only_if_the_one_that_replaces_it_rests",
+            f"{_HANDOVER}test_of_two_stops_that_rest_while_the_journal_hangs_the_replaced_one_goes",
+        ),
+    ),
+    Mutant(
+        "replaced-unseen",
+        "a stop is cancelled before the commit only if the one that replaces it rests",
+        "tradeengine/runtime/gateway.py",
+        "            and new.status is OrderStatus.OPEN\n",
+        "",
+        (f"{_GATEWAY}test_a_stop_whose_replacement_has_ended_again_is_not_cancelled_before_the_commit",),
+    ),
+    Mutant(
         "stop-sent-twice",
         "a stop that left before its commit is not sent again when its record is committed",
         "tradeengine/runtime/gateway.py",
@@ -231,6 +301,30 @@ MUTANTS = (
         "if last.epoch is not None and record.epoch != last.epoch and not record.claims:",
         "if last.epoch is None and record.epoch:",
         ("tests/journal/test_contract.py::test_behind_a_claim_its_former_owner_writes_nothing",),
+    ),
+    Mutant(
+        "behind-a-refusal",
+        "a shard hands nothing over behind a record that was refused",
+        "tradeengine/runtime/shard.py",
+        "        self._pipeline.check()\n",
+        "",
+        (f"{_SHARD}test_a_shard_that_was_refused_brings_nothing_more_to_the_journal",),
+    ),
+    Mutant(
+        "adopts-a-claim",
+        "a shard that makes its state anew does not take over what another owner has written",
+        "tradeengine/runtime/shard.py",
+        "        if sequence != self.sequence:\n",
+        "        self.sequence = sequence\n        if sequence < self.sequence:\n",
+        (f"{_SHARD}test_a_claim_that_is_met_after_a_signal_that_breaks_the_core_is_not_taken_for_its_own",),
+    ),
+    Mutant(
+        "snapshot-stops-shard",
+        "a snapshot that the store refuses stops no shard",
+        "tradeengine/runtime/shard.py",
+        "        except EngineError as error:\n            # Whatever it is",
+        "        except RetrySafe as error:\n            # Whatever it is",
+        (f"{_HANGING}test_a_snapshot_that_is_refused_stops_no_shard",),
     ),
     Mutant(
         "stood-still",
@@ -681,6 +775,19 @@ MUTANTS = (
         "for symbol, known in last_trades.items() if symbol in session.instruments}",
         "for symbol, known in last_trades.items()}",
         ("tests/venue/binance/test_venue.py::test_a_symbol_that_is_listed_no_more_is_left_out",),
+    ),
+    # ------------------------------------------------------------ alerts
+    Mutant(
+        "alerts-end",
+        "a connection that closes while an alert is published does not end the publishing",
+        "tradeengine/runtime/service.py",
+        "        except (NatsError, OSError, TimeoutError) as error:\n"
+        '            raise RetrySafe(f"the broker did not take',
+        '        except (OSError, TimeoutError) as error:\n            raise RetrySafe(f"the broker did not take',
+        (
+            "tests/runtime/test_service.py::"
+            "test_an_alert_whose_connection_closes_while_it_is_published_is_published_on_the_next",
+        ),
     ),
     # ------------------------------------------------------------ the copy in MySQL
     Mutant(

@@ -332,7 +332,7 @@ async def test_tables_are_made_anew_while_others_write(store: MongoStore) -> Non
 
 
 @pytest.mark.process
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(400)
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 async def test_a_server_killed_under_load_loses_and_doubles_nothing(mongo_server: MongoServer) -> None:

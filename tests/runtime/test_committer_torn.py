@@ -8,7 +8,7 @@ import pytest
 from shared.clock import ManualClock
 from shared.errors import ConfigError, Fenced, OutcomeUnknown, Rejected, RetrySafe
 from tests.support.journals import FaultyJournal, TornJournal
-from tests.support.records import signal_records
+from tests.support.records import claim, signal_records
 from tradeengine.journal.memory import MemoryJournal
 from tradeengine.journal.record import Record
 from tradeengine.runtime.committer import Committer
@@ -65,6 +65,16 @@ async def test_a_record_of_another_lease_at_the_position_is_anothers() -> None:
     (result,) = await commit(journal, [Record(0, 1, record.entries, epoch=1)])
     assert isinstance(result, Fenced)
     assert "position 1 is another's" in str(result)
+
+
+async def test_a_record_behind_another_owner_s_claim_is_fenced_and_holds_no_other_up() -> None:
+    journal, other = TornJournal(), signal_records(1, shard=1)[0]
+    await MemoryJournal.append(journal, [claim(0, 1, epoch=2)])
+    late = Record(0, 2, signal_records(1)[0].entries, epoch=1)
+    results = await commit(journal, [late, other])
+    assert isinstance(results[0], Fenced)
+    assert results[1] is None
+    assert await journal.read(1) == [other]
 
 
 async def test_a_record_that_leaves_a_hole_is_fenced_and_not_tried_for_ever() -> None:

@@ -12,6 +12,7 @@ from shared.clock import ManualClock
 from shared.errors import OutcomeUnknown, Rejected, RetrySafe
 from tests.support.builders import T0, World, fill_of
 from tradeengine.domain.config import TradingConfig
+from tradeengine.domain.events import CancelPlanned
 from tradeengine.domain.inputs import FillReported, OrderReported, TimeAdvanced
 from tradeengine.domain.money import ZERO
 from tradeengine.domain.orders import ApprovedOrder, OrderName
@@ -683,6 +684,48 @@ async def test_of_a_record_that_waits_for_its_commit_only_the_stops_leave(gatewa
     assert placed.count(stop) == 1
     others = (OrderPurpose.OPEN, OrderPurpose.CLOSE, OrderPurpose.TAKE_PROFIT)
     assert set(placed) - {stop} >= set(names(world, *others)) - set(former)
+
+
+async def test_a_stop_is_cancelled_before_the_commit_only_if_the_one_that_replaces_it_rests(
+    gateway: GatewayMaker, world: World
+) -> None:
+    """Two that rest ask for more than is held: of what the market takes first the exchange refuses the other."""
+    venue = LossyVenue()
+    subject = gateway(venue, [])
+    world.trade("buy", "A", "50000", "0.1", stop_loss="49000", take_profit="60000")
+    former = world.resting(OrderPurpose.STOP_LOSS)
+    world.take(former)
+    committed(world)
+    world.trade("buy", "A", "50000", "0.1")
+    (stop,) = [live.order for live in world.live(OrderPurpose.STOP_LOSS) if live.order != former]
+    subject.take_stops(committed(world))
+    await sent(subject)
+    assert venue.requests == [("place", stop.client_order_id)], "until it rests, the former one protects"
+
+    world.take(stop)
+    subject.take_stops(committed(world))
+    await sent(subject)
+    assert venue.requests[1:] == [("cancel", former.client_order_id)]
+
+
+async def test_a_stop_whose_replacement_has_ended_again_is_not_cancelled_before_the_commit(
+    gateway: GatewayMaker, world: World
+) -> None:
+    venue = LossyVenue()
+    subject = gateway(venue, [])
+    world.trade("buy", "A", "50000", "0.1", stop_loss="49000")
+    former = world.resting(OrderPurpose.STOP_LOSS)
+    world.take(former)
+    world.trade("buy", "A", "50000", "0.1")
+    committed(world)
+    (stop,) = [live.order for live in world.live(OrderPurpose.STOP_LOSS) if live.order != former]
+    world.take(stop)
+    record = committed(world)
+    assert any(isinstance(event, CancelPlanned) for event in record.events())
+    world.report(stop, OrderStatus.CANCELLED)
+    subject.take_stops(record)
+    await sent(subject)
+    assert venue.requests == [], "it is all that protects until the next one rests"
 
 
 async def test_a_stop_that_left_before_its_commit_is_not_sent_again_while_its_answer_is_owed(

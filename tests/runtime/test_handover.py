@@ -3,18 +3,22 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
+from decimal import Decimal
+from typing import Final
 
 import pytest
 
 from contracts.enums import Outcome
 from contracts.subjects import shard_of
-from shared.errors import Fenced, OutcomeUnknown, RetrySafe
+from shared.errors import ConfigError, Fenced, OutcomeUnknown, RetrySafe
 from tests.support.pods import SHARDS, TTL_S, Pod, Site, played
 from tradeengine.domain.events import OrderFilled, OrderPlanned, OwnerChanged, SignalDecided
 from tradeengine.journal.record import Record
 from tradeengine.runtime.replay import replay
 
 SHARD = shard_of("BTCUSDT", SHARDS)
+STORE_S: Final = 5.0
+"""How long a store that hangs keeps a request."""
 
 
 def outcomes(records: Sequence[Record]) -> list[tuple[str, Outcome]]:
@@ -354,3 +358,95 @@ def test_a_pod_that_loses_leases_while_it_stops_gives_back_the_others() -> None:
         assert [lease.owner for lease in await site.leases.read()] == [None] * SHARDS
 
     played(job)
+
+
+@pytest.mark.parametrize("error", [ConfigError("over quota"), MemoryError("no memory")], ids=lambda e: type(e).__name__)
+def test_a_snapshot_that_cannot_be_saved_keeps_no_shard_from_its_next_owner(error: Exception) -> None:
+    async def job(site: Site) -> None:
+        first = await site.pod("a")
+        await site.spread(first)
+
+        async def refuse(*_: object) -> None:
+            raise error
+
+        first.journal.save_snapshot = refuse
+        second = await site.pod("b")
+        await site.spread(first, second)
+        await site.equal(first, second)
+
+    played(job)
+
+
+def test_snapshots_that_hang_and_fail_delay_a_stop_once_and_keep_no_lease() -> None:
+    async def job(site: Site) -> None:
+        pod = await site.pod("a")
+        await site.spread(pod)
+
+        async def hang(*_: object) -> None:
+            await site.clock.sleep(STORE_S)
+            raise MemoryError("no memory")
+
+        pod.journal.save_snapshot = hang
+        began = site.loop.time()
+        await pod.engine.stop()
+        assert site.loop.time() - began < 2 * STORE_S, f"{SHARDS} shards, side by side"
+        assert [lease.owner for lease in await site.leases.read()] == [None] * SHARDS
+
+    played(job)
+
+
+def test_a_stop_with_an_order_under_way_leaves_its_shard_to_run_out() -> None:
+    async def job(site: Site) -> None:
+        pod = await site.pod("a")
+        await site.spread(pod)
+        unavailable = {"effect": {"status": 503, "msg": "Service Unavailable"}, "times": None}
+        await site.exchange.control("faults", [{"match": {"method": "POST", "path": "/fapi/v1/order"}} | unavailable])
+        assert (await site.decide(site.signal("buy", quantity="0.02"))).outcome is Outcome.ACCEPTED
+        await pod.engine.stop()
+        kept = {lease.shard: lease.owner for lease in await site.leases.read()}
+        assert kept == {shard: "a" if shard == SHARD else None for shard in range(SHARDS)}
+
+    played(job)
+
+
+def test_of_two_stops_that_rest_while_the_journal_hangs_the_replaced_one_goes() -> None:
+    """Together they ask for more than is held: of what the market takes first the exchange would refuse the other."""
+
+    async def job(site: Site) -> None:
+        pod = await site.pod("a")
+        await site.spread(pod)
+        mark = pod.venue.mark_price("BTCUSDT")
+        assert mark is not None
+        prices = [mark * part // 1000 for part in (990, 985)]
+        for price in prices:
+            entry = site.signal("buy", quantity="0.01", order_type="limit", price=str(price))
+            assert (await site.decide(entry)).outcome is Outcome.ACCEPTED
+        await site.equal(pod)
+        answers = asyncio.Event()
+
+        async def hang(_: Sequence[Record]) -> None:
+            await answers.wait()
+
+        pod.journal.before_append = hang
+        for count, price in enumerate(prices, 1):
+            await site.exchange.control("mark", {"symbol": "BTCUSDT", "price": str(price)})
+            await _stopped(site, Decimal("0.01") * count)
+        await site.exchange.control("mark", {"symbol": "BTCUSDT", "price": str(mark * 95 // 100)})
+        await _stopped(site, Decimal(0))
+        answers.set()
+        await site.equal(pod)
+
+    played(job)
+
+
+async def _stopped(site: Site, quantity: Decimal) -> None:
+    """Wait until so much of BTCUSDT is held, with one stop for all of it, or none."""
+    began = site.loop.time()
+    while True:
+        account = await site.exchange.account()
+        held = sum((quantity for quantity, _ in account.legs.values()), Decimal(0))
+        stops = [Decimal(row["quantity"]) for row in account.conditional.values()]
+        if held == quantity and stops == [quantity] * bool(quantity):
+            return
+        assert site.loop.time() - began < TTL_S, f"held: {held}, stops: {stops}, wanted: {quantity}"
+        await site.clock.sleep(0.05)

@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from contracts.enums import OrderPurpose, OrderStatus, Outcome
-from shared.errors import Fenced, RetrySafe
+from shared.errors import ConfigError, EngineError, Fenced, OutcomeUnknown, Rejected, RetrySafe
 from tests.support.builders import LONG, T0, instrument
 from tests.support.engines import CLOCK, eventually, make_signal, paper_venue, running_engine, send
 from tests.support.journals import GatedJournal
@@ -337,6 +337,26 @@ async def test_a_snapshot_that_hangs_keeps_no_report_from_being_decided(monkeypa
         journal.saves.set()
         await eventually(lambda: 0 in journal._snapshots, "the snapshot")
         assert journal._snapshots[0] == Snapshot(2, before), "of the state that it says"
+
+
+@pytest.mark.parametrize("error", [RetrySafe, OutcomeUnknown, Rejected, ConfigError])
+async def test_a_snapshot_that_is_refused_stops_no_shard(
+    monkeypatch: pytest.MonkeyPatch, error: type[EngineError]
+) -> None:
+    class Refusing(GatedJournal):
+        refusals = 0
+
+        async def save_snapshot(self, shard: int, snapshot: Snapshot) -> None:
+            self.refusals += 1
+            raise error("over quota")
+
+    monkeypatch.setattr("tradeengine.runtime.shard.SNAPSHOT_EVERY", 2)
+    async with working(journal := Refusing()) as worker:
+        for number in range(6):
+            (decided,) = await worker.decide(str(number))
+            assert decided.outcome is Outcome.HELD
+        assert worker.shard.failure is None
+        assert 1 <= journal.refusals <= 3, "it is asked again with as many events, not with each"
 
 
 async def test_reports_that_never_end_keep_no_signal_waiting_for_a_slow_store() -> None:

@@ -1,18 +1,22 @@
 """The service puts the paper venue together as the settings say: over a real journal, read model and engine."""
 
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from nats.js.errors import NoStreamResponseError
 
-from contracts.enums import PositionSide
+from contracts.enums import PositionSide, Severity
+from contracts.subjects import ALERTS_STREAM, alert_subject
 from shared.clock import SystemClock
 from shared.errors import ConfigError
 from shared.leases.sqlite import SqliteLeases
 from shared.settings import Settings
 from tests.support.engines import eventually, make_signal, send
+from tests.support.nats import NatsServer, nats_server
 from tradeengine.domain.events import SignalDecided
 from tradeengine.domain.inputs import FillReported
 from tradeengine.journal.record import Record
@@ -20,6 +24,8 @@ from tradeengine.runtime.files import leases_file
 from tradeengine.runtime.service import Service
 from tradeengine.venue.paper.funding import EIGHT_HOURS_MS
 from tradeengine.venue.paper.instruments import DEMO_INSTRUMENTS
+
+__all__ = ["nats_server"]
 
 PRICE = Decimal(50_000)
 
@@ -147,6 +153,37 @@ async def test_health_and_metrics_tell_what_is_held(start: Start) -> None:
         counted = service.metrics.registry.get_sample_value
         await eventually(lambda: counted("tradeengine_leases_held") == 2, "the gauge")
         assert counted("tradeengine_shard_takeovers_total") == 2
+
+
+async def test_an_alert_whose_connection_closes_while_it_is_published_is_published_on_the_next(
+    start: Start, nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server keeps no alerts and nobody listens; before it can be told without, the connection is gone."""
+    async with start(NATS_URL=nats_server.url) as running:
+        service = running.service
+        assert service.intake is not None
+        connection = service.intake.connection
+        await eventually(lambda: connection.current is not None, "the connection")
+        former = connection.current
+        assert former is not None
+        await former.jetstream.delete_stream(ALERTS_STREAM)
+        publish = former.jetstream.publish
+
+        async def close_in_between(subject: str, payload: bytes) -> None:
+            try:
+                await publish(subject, payload)
+            except NoStreamResponseError:
+                await former.client.close()
+                raise
+
+        monkeypatch.setattr(former.jetstream, "publish", close_in_between)
+        service.alerts.tell("engine_trouble", Severity.CRITICAL, "look at it")
+        await eventually(lambda: not service.alerts._waiting, "the alert to be taken")
+        assert former.client.is_closed
+        link = connection.current
+        assert link is not None
+        kept = await link.jetstream.get_last_msg(ALERTS_STREAM, alert_subject("engine_trouble", None))
+        assert json.loads(kept.data or b"")["message"] == "look at it"
 
 
 async def test_who_starts_in_a_folder_takes_what_a_dead_process_left_without_waiting(

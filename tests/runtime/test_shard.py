@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -16,7 +17,7 @@ from tests.support.journals import FaultyJournal
 from tests.support.records import claim
 from tradeengine.domain import decide
 from tradeengine.domain.config import TradingConfig
-from tradeengine.domain.events import SignalDecided
+from tradeengine.domain.events import AnyEvent, SignalDecided
 from tradeengine.domain.inputs import (
     AnyInput,
     ConfigChanged,
@@ -164,6 +165,64 @@ async def test_a_shard_that_stops_tells_senders_what_it_knows() -> None:
 async def test_a_shard_that_is_fenced_tells_all_senders() -> None:
     end = await stop(Fenced("taken"))
     assert [type(error) for error in (end.why, end.in_hand, end.queued)] == [Fenced] * 3
+
+
+async def test_a_shard_that_was_refused_brings_nothing_more_to_the_journal() -> None:
+    """I75: the position behind the one that is taken is free."""
+    journal = FaultyJournal()
+    shard = await prepared(journal, [])
+    await journal.append([claim(0, 2, epoch=1)])
+    journal.appends.clear()
+    for number in (1, 2):
+        with pytest.raises(Fenced):
+            await shard.process([configured(number)])
+        with suppress(Fenced):
+            await asyncio.wait_for(shard._committer.settle(0), 5)
+    assert journal.appends == [1], "what the second led to was decided on the first"
+
+
+async def test_nothing_is_written_behind_a_claim_that_is_met_while_a_look_up_is_under_way() -> None:
+    """I75: the refusal of the first decision comes before the answer that the second one waits for."""
+
+    class Slow(FaultyJournal):
+        async def is_decided(self, key: str) -> bool:
+            with suppress(Fenced):
+                await shard._committer.settle(0)
+            return await super().is_decided(key)
+
+    journal = Slow()
+    shard = await prepared(journal, [])
+    await journal.append([claim(0, 2, epoch=1)])
+    journal.appends.clear()
+    shard.state.forgotten_ms = T0 + 600_000
+    running = asyncio.ensure_future(shard.run())
+    with pytest.raises(Fenced):
+        await asyncio.wait_for(shard.decide([hold("1"), hold("2"), hold("3")]), 5)
+    assert isinstance(await stopped(running), Fenced)
+    assert journal.appends == [1], "a record behind the refused one might have found its position free"
+
+
+async def test_a_claim_that_is_met_after_a_signal_that_breaks_the_core_is_not_taken_for_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """I75: the state is made anew from the journal, and there another owner's claim has come to lie meanwhile."""
+    healthy = decide._DECIDE[SignalReceived]
+
+    def fragile(state: ShardState, received: SignalReceived) -> list[AnyEvent]:
+        if received.signal_id == "bad":
+            raise ZeroDivisionError("boom")
+        return healthy(state, received)
+
+    journal = FaultyJournal()
+    shard = await prepared(journal, [])
+    monkeypatch.setitem(decide._DECIDE, SignalReceived, fragile)
+    await journal.append([claim(0, 2, epoch=1)])
+    journal.appends.clear()
+    running = asyncio.ensure_future(shard.run())
+    with pytest.raises(Fenced, match="shard 0 was taken by another, with epoch 1"):
+        await asyncio.wait_for(shard.decide([hold("bad"), hold("1")]), 5)
+    assert isinstance(await stopped(running), Fenced)
+    assert journal.appends == [], "nothing of it is brought to the journal"
 
 
 async def test_an_input_that_breaks_the_core_is_not_handed_on(monkeypatch: pytest.MonkeyPatch) -> None:

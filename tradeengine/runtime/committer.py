@@ -212,13 +212,27 @@ class Committer:
                 self._confirm(ours[index : index + 1])
                 last = max(last, record.sequence)
             elif record.sequence == last + 1 and record.sequence not in found:
-                return ours[index:]
+                if await self._may_follow(record):
+                    return ours[index:]
+                behind = f"shard {shard}: position {last} is another owner's, and {record.sequence} claims nothing"
+                self._fail(ours[index:], Fenced(f"{behind}; drop the shard and load it again"))
+                return []
             else:
                 what = "is another's" if record.sequence <= last or record.sequence in found else "leaves a hole"
                 where = f"shard {shard}: position {record.sequence} {what}, the journal is at {last}"
                 self._fail(ours[index:], Fenced(f"{where}; drop the shard and load it again"))
                 return []
         return []
+
+    async def _may_follow(self, record: Record) -> bool:
+        """Whether the record before is of the same lease; what is not known any more is the journal's to refuse."""
+        if record.claims or record.sequence == 1:
+            return True
+        try:
+            before = await self._journal.read(record.shard, after=record.sequence - 2, limit=1)
+        except RecordsTrimmed:
+            return True
+        return not before or before[0].epoch == record.epoch
 
     def _troubled(self, reason: str) -> None:
         if self.trouble != reason:

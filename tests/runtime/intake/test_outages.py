@@ -29,8 +29,8 @@ async def _resumes(intake: NatsIntake, desk: RecordingDesk, publisher: Publisher
     [
         3,
         pytest.param(15, marks=pytest.mark.slow),
-        pytest.param(60, marks=pytest.mark.slow),
-        pytest.param(600, marks=[pytest.mark.slow, pytest.mark.timeout(900)]),
+        pytest.param(60, marks=pytest.mark.long),
+        pytest.param(600, marks=[pytest.mark.long, pytest.mark.timeout(900)]),
     ],
 )
 async def test_i146_server_away(

@@ -294,6 +294,39 @@ def test_a_dropped_shard_comes_back_under_another_epoch(world: World) -> None:
     assert pod.keeper.held[3].epoch == 2
 
 
+def test_what_may_still_take_effect_is_not_released_while_another_waits_for_it(world: World) -> None:
+    """Requests of a shard that was dropped may be under way: who takes it waits until its lease is over."""
+    first = world.pod()
+    first.drains = False
+    world.pass_time(1)
+    second = world.pod()
+    world.pass_time(TTL_S)
+    (shard, *_) = [shard for told, shard in first.told if told == "surplus"]
+    left = first.keeper.valid_for(shard)
+    first.keeper.drop(shard, "handed over with an order under way")
+    world.pass_time(left - 0.1)
+    assert shard not in second.valid()
+
+    world.pass_time(TURN_S + 2 * LOOK_S)
+    assert shard in second.valid()
+
+
+def test_what_may_still_take_effect_is_not_released_by_a_stop(world: World) -> None:
+    first = world.pod()
+    first.drains = False
+    world.pass_time(1)
+    second = world.pod()
+    world.pass_time(TURN_S + 1)
+    left = first.keeper.valid_for(3)
+    first.keeper.drop(3, "stopped with an order under way")
+    first.stop()
+    world.pass_time(left - 0.1)
+    assert second.valid() == set(range(8)) - {3}
+
+    world.pass_time(TURN_S + 2 * LOOK_S)
+    assert second.valid() == set(range(8))
+
+
 def test_a_slow_store_is_enough(world: World) -> None:
     pods = [world.pod() for _ in range(2)]
     for pod in pods:
