@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator
+from unittest.mock import patch
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -13,6 +14,7 @@ from tests.analytics.known import KNOWN
 from tests.analytics.stores import STORES, Filled, filled
 from tradeengine.analytics.library import find, queries
 from tradeengine.cli.app import app
+from tradeengine.cli.base import out
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +31,9 @@ def run(*arguments: str, stores: Filled | None = None, **env: str) -> Result:
             "MONGODB_URI": stores.mongodb_uri,
             "MONGODB_DATABASE": stores.mongodb_database,
         }
-    return CliRunner().invoke(app, ["analytics", *arguments], env=named)
+    # Whatever terminal the tests run in: a table that is cut has other lines.
+    with patch.object(out, "_width", 300):
+        return CliRunner().invoke(app, ["analytics", *arguments], env=named)
 
 
 @pytest.mark.parametrize("store", STORES)

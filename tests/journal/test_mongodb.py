@@ -11,7 +11,7 @@ from bson.int64 import Int64
 
 from shared.errors import ConfigError, Fenced, Rejected
 from shared.mongodb import Document, MongoStore
-from tests.support.records import RecordedWorld, signal_records
+from tests.support.records import RecordedWorld, claim, signal_records
 from tests.support.stores import empty_mongo_journal
 from tradeengine.domain.inputs import signal_key
 from tradeengine.journal.base import Snapshot
@@ -205,7 +205,7 @@ async def test_what_is_written_of_an_append_that_is_fenced_is_a_prefix(
     theirs = MongoJournal(MongoStore(mongodb_uri, mongodb_database))
     await theirs.open()
     await journal.append([zero[0], one[0], two[0]])
-    await theirs.append(others([one[1]], "theirs"))
+    await theirs.append([claim(1, 2, epoch=7)])
 
     with pytest.raises(Fenced, match="record 2 of shard 1 is taken"):
         await journal.append([zero[1], one[1], one[2], two[1]])

@@ -54,7 +54,11 @@ async def test_i75_of_two_owners_by_force_one_is_fenced_and_the_books_are_right(
 
         await tamper(stores)
         await successor.start()
-        assert await held_by(successor) == set(range(SHARDS))
+
+        async def took() -> bool:
+            return await held_by(successor) == set(range(SHARDS))
+
+        await until(took, "the successor to take every shard")
         assert await held_by(former) == set(range(SHARDS)), "both believe in all shards"
 
         contested = signal_document("buy", "B", quantity="0.02", signal_id="contested")
