@@ -1,6 +1,7 @@
 """The engine's journal, read as an auditor reads it: each trade once, each order id once, each signal one outcome."""
 
 from collections import Counter, defaultdict
+from collections.abc import Collection
 from decimal import Decimal
 
 from contracts.enums import DifferenceKind, Outcome, PositionSide
@@ -35,6 +36,7 @@ class Ledger:
         self._read: Counter[int] = Counter()
         self._orders: dict[str, str] = {}
         self._leaving: set[str] = set()
+        self._left_early: set[str] = set()
         self._outcomes: dict[str, str] = {}
         self._newest: dict[Leg, int] = {}
         self._disordered: set[Leg] = set()
@@ -52,6 +54,14 @@ class Ledger:
                     for event in record.events():
                         self.events[type(event).__name__] += 1
                         self._take(event)
+
+    def note_uncommitted(self, resting: Collection[str]) -> None:
+        """Remember which of the orders that rest left before their record was committed, and lost it.
+
+        An engine that ends before its journal has answered may leave stops behind. The next one plans other orders
+        under these ids, or none; it tells of what it finds then, and is right to.
+        """
+        self._left_early |= set(resting) - self._orders.keys()
 
     def _take(self, event: ev.AnyEvent) -> None:
         if isinstance(event, ev.OrderFilled):
@@ -71,14 +81,20 @@ class Ledger:
             self.events[f"difference {event.kind} {event.action}"] += 1
             if event.kind is DifferenceKind.ENTRY_PRICE and (event.symbol, event.position_side) in self._disordered:
                 return
-            # A cancel whose answers are lost for long is told of, and so is a stop that was given up and came to rest.
-            overdue = event.kind is DifferenceKind.ORPHAN_ORDER and event.client_order_id in self._leaving
-            if event.kind not in HARMLESS and not overdue:
+            if event.kind not in HARMLESS and not self._is_of_the_order(event):
                 self.faults.append(f"difference {event.kind} {event.action}: {event.text}")
         elif isinstance(event, ev.LegRevalued):
             self.revalued[event.symbol, event.position_side] += event.realized
         elif isinstance(event, ev.AlertRaised):
             self.events[f"alert {event.name}"] += 1
+
+    def _is_of_the_order(self, event: ev.DifferenceFound) -> bool:
+        """Whether a difference is what an order's own way leads to, and no fault of the books."""
+        if event.kind not in (DifferenceKind.ORPHAN_ORDER, DifferenceKind.WRONG_ORDER):
+            return False
+        # A cancel whose answers are lost for long is told of, and so is a stop that was given up and came to rest.
+        overdue = event.kind is DifferenceKind.ORPHAN_ORDER and event.client_order_id in self._leaving
+        return overdue or event.client_order_id in self._left_early
 
     def _decision(self, event: ev.SignalDecided) -> None:
         if event.outcome is Outcome.DUPLICATE:

@@ -203,6 +203,9 @@ class Player:
         if deciding is not None:
             deciding.cancel()
             await asyncio.gather(deciding, return_exceptions=True)
+        await self._loop.idle()
+        await self._ledger.update()
+        self._ledger.note_uncommitted((await self._exchange.account()).conditional)
         await self._engine.start()
         if signal is not None:
             # The broker brings again what was not acknowledged.
