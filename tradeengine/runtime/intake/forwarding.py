@@ -1,0 +1,137 @@
+"""Signals of shards that another process decides: stored with the broker, answered by whoever owns the shard."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Final
+
+import msgspec
+from nats.aio.subscription import Subscription
+from nats.errors import Error as NatsError
+from nats.errors import TimeoutError as NatsTimeout
+from nats.js.errors import NoStreamResponseError
+
+from contracts.enums import Reason
+from contracts.signal import Signal
+from contracts.subjects import signal_subject
+from contracts.values import parse_timestamp, to_millis
+from shared.errors import Fenced, OutcomeUnknown, RetrySafe
+from tradeengine.domain.events import SignalDecided
+from tradeengine.runtime.desk import SignalDesk
+from tradeengine.runtime.intake.connection import Connection, Link
+from tradeengine.runtime.intake.replies import REPLY_TO_HEADER, OutcomeReply
+
+_ENCODER: Final = msgspec.json.Encoder(decimal_format="number")
+
+ANSWER_S: Final = 30.0
+"""How long the owner's answer is waited for, seconds: a shard that changes hands is decided by its next owner."""
+
+
+class ForwardingDesk:
+    """The desk for whoever cannot choose a process: what is decided elsewhere goes there, over the signals' stream.
+
+    A signal is stored without a message id, for the broker would drop the copy of a signal that it has seen and nobody
+    would answer. Its owner knows a copy by its ``signal_id`` and answers that it is a duplicate.
+
+    Parameters
+    ----------
+    desk
+        The desk of this process.
+    connection
+        To the broker that every process of this account takes its signals from.
+    answer_s
+        How long an answer is waited for, seconds.
+    """
+
+    def __init__(self, desk: SignalDesk, connection: Connection, answer_s: float = ANSWER_S) -> None:
+        self._desk = desk
+        self._connection = connection
+        self._answer_s = answer_s
+
+    @property
+    def shards(self) -> int:
+        """Number of shards that symbols are dealt to."""
+        return self._desk.shards
+
+    @property
+    def owned(self) -> frozenset[int]:
+        """Shards that this process decides now."""
+        return self._desk.owned
+
+    async def decide(self, shard: int, signals: Sequence[Signal]) -> list[SignalDecided]:
+        """Decide signals of one shard, wherever it is; see ``SignalDesk.decide``.
+
+        Raises
+        ------
+        Fenced
+            If another process owns the shard and the broker is away.
+        OutcomeUnknown
+            Also if its owner does not answer in time: the signals are stored, and will be decided.
+        """
+        try:
+            return await self._desk.decide(shard, signals)
+        except Fenced:
+            link = self._connection.current
+            if link is None:
+                raise
+        return await self._forward(link, signals)
+
+    async def _forward(self, link: Link, signals: Sequence[Signal]) -> list[SignalDecided]:
+        try:
+            async with asyncio.timeout(self._answer_s), _inbox(link) as (inbox, answers):
+                # Each publishes before it first waits, so the signals keep their order.
+                await asyncio.gather(*[_store(link, one, f"{inbox}.{n}") for n, one in enumerate(signals)])
+                return await _collect(answers, signals)
+        except (TimeoutError, NatsTimeout):
+            raise OutcomeUnknown(
+                f"the owner of the shard has not answered within {self._answer_s:g} s; the signals are stored for it"
+            ) from None
+        except NoStreamResponseError as error:
+            raise RetrySafe(f"no stream takes signals at {self._connection.address}") from error
+        except (NatsError, OSError) as error:
+            raise OutcomeUnknown(f"the way to the owner of the shard broke: {error}") from error
+
+
+@asynccontextmanager
+async def _inbox(link: Link) -> AsyncIterator[tuple[str, Subscription]]:
+    inbox = link.client.new_inbox()
+    subscription = await link.client.subscribe(f"{inbox}.*")
+    try:
+        yield inbox, subscription
+    finally:
+        if not link.client.is_closed:
+            await subscription.unsubscribe()
+
+
+async def _store(link: Link, signal: Signal, inbox: str) -> None:
+    body = _ENCODER.encode(signal.model_dump(exclude_defaults=True))
+    await link.jetstream.publish(signal_subject(signal.symbol), body, headers={REPLY_TO_HEADER: inbox})
+
+
+async def _collect(answers: Subscription, signals: Sequence[Signal]) -> list[SignalDecided]:
+    found: dict[int, SignalDecided] = {}
+    while len(found) < len(signals):
+        message = await answers.next_msg(timeout=None)
+        place = int(message.subject.rpartition(".")[2])
+        found[place] = _decided(msgspec.json.decode(message.data, type=OutcomeReply), signals[place])
+    return [found[place] for place in range(len(signals))]
+
+
+def _decided(reply: OutcomeReply, signal: Signal) -> SignalDecided:
+    if reply.signal_id is None:
+        raise RetrySafe(
+            f"the owner of the shard cannot read signal {signal.signal_id} and has parked it: {reply.detail}; "
+            "run one version of the engine everywhere"
+        )
+    return SignalDecided(
+        time_ms=to_millis(parse_timestamp(reply.decided_at)),
+        strategy_id=signal.strategy_id,
+        signal_id=signal.signal_id,
+        symbol=signal.symbol,
+        action=signal.action,
+        outcome=reply.outcome,
+        reason=None if reply.reason is None else Reason(reply.reason),
+        source=reply.source,
+        detail=reply.detail,
+        orders=reply.orders,
+    )
