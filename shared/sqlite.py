@@ -10,6 +10,7 @@ from typing import TypeVar
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
 from shared.errors import ConfigError, OutcomeUnknown, RetrySafe
+from shared.sqlite_reading import Unlocked, connect_reading
 from shared.worker import WorkerThread
 
 T = TypeVar("T")
@@ -46,17 +47,27 @@ class SqliteThread:
         Whether a file that does not exist is made.
     busy_timeout_ms
         How long to wait for another process's lock, in milliseconds.
+    read_only
+        Whether nothing is ever written: nor is the file made, and it may lie where nothing can be written.
     """
 
     def __init__(
-        self, path: Path, *, pragmas: tuple[str, ...] = (), create: bool = True, busy_timeout_ms: int = 5_000
+        self,
+        path: Path,
+        *,
+        pragmas: tuple[str, ...] = (),
+        create: bool = True,
+        busy_timeout_ms: int = 5_000,
+        read_only: bool = False,
     ) -> None:
         self._path = path
         self._pragmas = pragmas
-        self._create = create
+        self._create = create and not read_only
+        self._read_only = read_only
         self._busy_timeout_ms = busy_timeout_ms
         self._thread = WorkerThread(f"sqlite-{path.stem}")
         self._connection: sqlite3.Connection | None = None
+        self._unlocked: Unlocked | None = None
 
     async def open(self, prepare: Callable[[sqlite3.Connection], None]) -> None:
         """Connect and prepare, for instance make the tables.
@@ -100,23 +111,35 @@ class SqliteThread:
             retry=retry_if_exception(_is_busy), stop=stop_after_delay(timeout), wait=wait_fixed(0.01), reraise=True
         )
         try:
-            self._connection = sqlite3.connect(self._path, isolation_level=None, timeout=timeout, cached_statements=512)
+            if self._read_only:
+                self._connection, self._unlocked = patiently(connect_reading, self._path, self._new)
+            else:
+                self._connection = self._new(self._path)
             for pragma in self._pragmas:
                 patiently(self._connection.execute, f"PRAGMA {pragma}")
             prepare(self._connection)
         except sqlite3.Error as error:
             raise ConfigError(_text(error, "open", self._path)) from error
 
+    def _new(self, database: Path | str) -> sqlite3.Connection:
+        timeout = self._busy_timeout_ms / 1000
+        return sqlite3.connect(
+            database, isolation_level=None, timeout=timeout, cached_statements=512, uri=self._read_only
+        )
+
     def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         if self._connection is None:
             raise RuntimeError(f"{self._path} is not open")
         try:
-            return work(self._connection)
+            result = work(self._connection)
         except sqlite3.Error as error:
             text = _text(error, "use", self._path)
             if getattr(error, "sqlite_errorcode", None) in _UNSYNCED:
                 raise OutcomeUnknown(text) from error
             raise RetrySafe(text) from error
+        if self._unlocked is not None:
+            self._unlocked.check()
+        return result
 
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None

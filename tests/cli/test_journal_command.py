@@ -14,6 +14,7 @@ from shared.clock import ManualClock
 from shared.mongodb import MongoStore
 from tests.cli.test_simulate_command import busy
 from tests.projection.tables import Rows, dump
+from tests.support.process import bound_by_permissions, tradeengine
 from tests.support.records import T0, signal_records
 from tests.support.toxiproxy import Toxiproxy
 from tradeengine.cli.app import app
@@ -279,3 +280,24 @@ def test_another_engines_archive_is_not_mixed_up_with_this_ones(engine: Engine, 
 
     assert done.exit_code == 78
     assert "name the archive of this journal" in done.stderr
+
+
+@pytest.mark.process
+def test_commands_that_only_read_need_no_folder_that_takes_files(engine: Engine) -> None:
+    engine.good("journal", "snapshot")
+    commands = (
+        ("replay", "--store", str(engine.folder)),
+        ("journal", "status"),
+        ("journal", "archive", "--keep-records", "0", "--dry-run"),
+        ("audit", "--no-exchange"),
+    )
+    said = [engine.good(*command) for command in commands]
+    before = {file.name: file.read_bytes() for file in engine.folder.iterdir() if file.is_file()}
+    engine.folder.chmod(0o555)
+    try:
+        for command, expected in zip(commands, said, strict=True):
+            done = tradeengine(*command, env=engine.env, through=bound_by_permissions())
+            assert (done.returncode, done.stdout) == (0, expected), (command, done.stderr)
+    finally:
+        engine.folder.chmod(0o755)
+    assert {file.name: file.read_bytes() for file in engine.folder.iterdir() if file.is_file()} == before

@@ -1,13 +1,9 @@
 """What a file and other processes add to the journal's contract: crashes, fences, full and read-only disks."""
 
 import asyncio
-import os
-import shutil
 import sqlite3
-import stat
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +12,7 @@ import pytest
 
 from shared.errors import ConfigError, Fenced, RetrySafe
 from tests.journal.writer import SHARDS
+from tests.support.folders import open_folder, unprivileged
 from tests.support.records import signal_records
 from tradeengine.domain.inputs import signal_key
 from tradeengine.journal.base import Snapshot
@@ -23,9 +20,10 @@ from tradeengine.journal.record import Record
 from tradeengine.journal.sqlite import SCHEMA_VERSION, SqliteJournal
 from tradeengine.journal.stored import pages
 
+__all__ = ["open_folder"]
+
 ROOT = Path(__file__).resolve().parents[2]
 KILLS = 25
-NOBODY = 65_534
 
 
 @pytest.fixture
@@ -193,31 +191,6 @@ async def test_a_locked_file_is_retry_safe(path: Path) -> None:
     await journal.append(signal_records(1))
     assert await journal.last_sequence(0) == 1
     await journal.close()
-
-
-@contextmanager
-def unprivileged(folder: Path) -> Iterator[None]:
-    """Give up root's right to write everywhere."""
-    if os.geteuid() != 0:
-        yield
-        return
-    for file in (folder, *folder.iterdir()):
-        file.chmod(stat.S_IMODE(file.stat().st_mode) | stat.S_IRGRP | stat.S_IROTH)
-    os.seteuid(NOBODY)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
-
-
-@pytest.fixture
-def open_folder() -> Iterator[Path]:
-    """Make a folder that every user can reach."""
-    folder = Path(tempfile.mkdtemp(prefix="journal-"))
-    folder.chmod(0o755)
-    yield folder
-    folder.chmod(0o755)
-    shutil.rmtree(folder)
 
 
 async def test_a_read_only_folder_is_a_configuration_error(open_folder: Path) -> None:

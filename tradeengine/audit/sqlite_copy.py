@@ -20,7 +20,7 @@ class SqliteCopy:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._thread = SqliteThread(path, pragmas=("query_only=ON",), create=False)
+        self._thread = SqliteThread(path, read_only=True)
 
     async def open(self) -> None:
         """Open the file.

@@ -23,13 +23,19 @@ from tradeengine.runtime.files import archive_folder, journal_file, lock_folder,
 
 
 @asynccontextmanager
-async def opened_journal(settings: Settings) -> AsyncIterator[Journal]:
-    """The journal in MongoDB if one is named, otherwise the one in the data folder; it is not made."""
+async def opened_journal(settings: Settings, *, write: bool = False) -> AsyncIterator[Journal]:
+    """The journal in MongoDB if one is named, otherwise the one in the data folder; it is not made.
+
+    Parameters
+    ----------
+    write
+        Whether anything will be written: without it the data folder may be one that takes no files.
+    """
     journal: Journal
     if settings.mongodb_uri is not None:
         journal = MongoJournal(mongo_store(settings))
     else:
-        journal = SqliteJournal(journal_file(settings.data_dir), create=False)
+        journal = SqliteJournal(journal_file(settings.data_dir), create=False, read_only=not write)
     await journal.open()
     try:
         yield journal
@@ -43,9 +49,9 @@ def archive_of(settings: Settings) -> Archive:
 
 
 @asynccontextmanager
-async def opened_whole_journal(settings: Settings) -> AsyncIterator[Journal]:
-    """The journal with its archive behind it, so that no record is missing."""
-    async with opened_journal(settings) as journal:
+async def opened_whole_journal(settings: Settings, *, write: bool = False) -> AsyncIterator[Journal]:
+    """The journal with its archive behind it, so that no record is missing; see :func:`opened_journal`."""
+    async with opened_journal(settings, write=write) as journal:
         yield WholeJournal(archive_of(settings), journal)
 
 

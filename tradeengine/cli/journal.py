@@ -95,7 +95,7 @@ async def _status(settings: Settings) -> tuple[list[str], list[str]]:
 
 
 async def _archive(settings: Settings, target: Archive, keep: Keep, dry: bool) -> list[Archived]:
-    async with opened_journal(settings) as journal:
+    async with opened_journal(settings, write=not dry) as journal:
         shards = await journal.shards()
         # Asked before anything is written: what a copy applies meanwhile may only be more.
         limits = await copy_limits(settings, shards)
@@ -123,7 +123,7 @@ async def _archive_shard(
 
 async def _snapshot(settings: Settings) -> list[str]:
     lines = []
-    async with opened_whole_journal(settings) as journal:
+    async with opened_whole_journal(settings, write=True) as journal:
         for shard in await journal.shards():
             made = await remake_state(journal, shard)
             await journal.save_snapshot(shard, Snapshot(made.sequence, made.state.canonical()))

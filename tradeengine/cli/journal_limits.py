@@ -65,7 +65,7 @@ async def _sqlite(settings: Settings, shards: Iterable[int]) -> dict[int, int]:
     path = read_model_file(settings.data_dir)
     if not path.exists():
         return dict.fromkeys(shards, 0)
-    thread = SqliteThread(path, pragmas=("query_only=ON",), create=False)
+    thread = SqliteThread(path, read_only=True)
     await thread.open(lambda connection: None)
     try:
         version = await thread.run(lambda one: int(one.execute("SELECT version FROM schema_version").fetchone()[0]))

@@ -42,7 +42,7 @@ def replay(store: Store, archive: ArchiveFolder = None) -> None:
 
 
 async def _replay(store: Path, archive: Path) -> core.ReplayResult:
-    journal = WholeJournal(Archive(archive), SqliteJournal(journal_file(store), create=False))
+    journal = WholeJournal(Archive(archive), SqliteJournal(journal_file(store), read_only=True))
     await journal.open()
     try:
         total = sum([await journal.last_sequence(shard) for shard in await journal.shards()])

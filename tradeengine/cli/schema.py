@@ -176,7 +176,7 @@ async def _sqlite_status(settings: Settings) -> tuple[list[str], list[str]]:
     missing = [f"{path}: the engine makes it, or tradeengine schema apply" for path in files if not path.exists()]
     if missing:
         return [], missing
-    journal = SqliteJournal(files[0], create=False)
+    journal = SqliteJournal(files[0], read_only=True)
     await journal.open()
     await journal.close()
     version = await _read_model_version(files[1])
@@ -186,7 +186,7 @@ async def _sqlite_status(settings: Settings) -> tuple[list[str], list[str]]:
 
 
 async def _read_model_version(path: Path) -> int:
-    thread = SqliteThread(path, pragmas=("query_only=ON",), create=False)
+    thread = SqliteThread(path, read_only=True)
     await thread.open(lambda connection: None)
     try:
         return await thread.run(

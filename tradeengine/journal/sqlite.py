@@ -2,9 +2,10 @@
 
 import hashlib
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from shared.errors import ConfigError
 from shared.sqlite import SqliteThread, transaction
@@ -14,6 +15,8 @@ from tradeengine.journal.record import Record, decision_hash, decode, encode
 from tradeengine.journal.stored import RecordsTrimmed, Stored, page_of
 
 SCHEMA_VERSION = 2
+
+T = TypeVar("T")
 
 _TRIMMED_AT_ONCE = 100
 
@@ -52,6 +55,9 @@ class SqliteJournal:
         How long to wait for another process's commit, in milliseconds.
     max_pages
         Most pages of 4096 bytes that the file may have; ``None`` leaves it to the disk.
+    read_only
+        Whether it is only read, whatever the other parameters say: neither made nor brought to a newer schema. An
+        engine may be at work there, and the folder may be one that takes no files.
     """
 
     def __init__(
@@ -62,8 +68,10 @@ class SqliteJournal:
         durable: bool = True,
         busy_timeout_ms: int = 5_000,
         max_pages: int | None = None,
+        read_only: bool = False,
     ) -> None:
         self.path = path
+        self._read_only = read_only
         limit = () if max_pages is None else (f"max_page_count={max_pages}",)
         pragmas = (
             "journal_mode=WAL",
@@ -71,9 +79,17 @@ class SqliteJournal:
             "cache_size=-32768",
             *limit,
         )
-        self._writer = SqliteThread(path, pragmas=pragmas, create=create, busy_timeout_ms=busy_timeout_ms)
+        self._writer = SqliteThread(
+            path,
+            pragmas=() if read_only else pragmas,
+            create=create,
+            busy_timeout_ms=busy_timeout_ms,
+            read_only=read_only,
+        )
         self._known: dict[int, Last] = {}
-        self._reader = SqliteThread(path, pragmas=("query_only=ON",), busy_timeout_ms=busy_timeout_ms)
+        self._reader = SqliteThread(
+            path, pragmas=("query_only=ON",), busy_timeout_ms=busy_timeout_ms, read_only=read_only
+        )
 
     async def open(self) -> None:
         """Open the file, or make it.
@@ -81,9 +97,10 @@ class SqliteJournal:
         Raises
         ------
         ConfigError
-            If it is missing, read-only, no journal, or of a newer schema; the text says what to do.
+            If it is missing, no journal, or of a newer schema; to write, if it is read-only; to read only, if it is of
+            an older schema. The text says what to do.
         """
-        await self._writer.open(self._prepare)
+        await self._writer.open(self._check if self._read_only else self._prepare)
         try:
             await self._reader.open(lambda connection: None)
         except BaseException:
@@ -109,7 +126,7 @@ class SqliteJournal:
             If the disk failed while it confirmed the commit.
         """
         if records:
-            await self._writer.run(partial(_append, tuple(records), self._known))
+            await self._write(partial(_append, tuple(records), self._known))
 
     async def read(self, shard: int, after: int = 0, limit: int = 1000) -> list[Record]:
         """Records of a shard with a sequence above ``after``, in order; see ``Journal.stored``."""
@@ -137,7 +154,7 @@ class SqliteJournal:
         The file does not become smaller: what is free in it takes the next records.
         """
         # A few at a time, for commits wait meanwhile.
-        while not await self._writer.run(partial(_trim, shard, through)):
+        while not await self._write(partial(_trim, shard, through)):
             pass
 
     async def is_decided(self, key: str) -> bool:
@@ -146,7 +163,7 @@ class SqliteJournal:
 
     async def save_snapshot(self, shard: int, snapshot: Snapshot) -> None:
         """Keep a snapshot; it replaces the shard's former one unless that is newer."""
-        await self._writer.run(partial(_save_snapshot, shard, snapshot))
+        await self._write(partial(_save_snapshot, shard, snapshot))
 
     async def load_snapshot(self, shard: int) -> Snapshot | None:
         """The shard's newest snapshot, if there is one."""
@@ -156,28 +173,47 @@ class SqliteJournal:
         """SHA-256 (hex) over all records that are held, in shard and sequence order."""
         return await self._reader.run(_digest)
 
+    async def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        if self._read_only:
+            raise RuntimeError(f"{self.path} was opened to be read only")
+        return await self._writer.run(work)
+
     def _prepare(self, connection: sqlite3.Connection) -> None:
         with transaction(connection):
-            tables = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
-            if not tables:
+            if not _tables(connection):
                 for statement in _SCHEMA:
                     connection.execute(statement)
                 connection.execute("INSERT INTO meta VALUES ('schema_version', ?)", (SCHEMA_VERSION,))
-            elif ("meta",) not in tables or ("decided",) not in tables:
-                raise ConfigError(f"cannot open {self.path}: it is no journal of the engine; name another file")
-            else:
-                # SQLite begins a transaction on a read-only file all the same: only a write tells.
-                connection.execute("UPDATE meta SET value = value WHERE name = 'schema_version'")
-            (found,) = connection.execute("SELECT value FROM meta WHERE name = 'schema_version'").fetchone()
-            if int(found) == 1:
+            if self._version(connection) == 1:
                 connection.execute(_TRIMMED)
-                # An engine that knows nothing of trimming would begin a shard anew where all of it was trimmed.
-                connection.execute("UPDATE meta SET value = ? WHERE name = 'schema_version'", (SCHEMA_VERSION,))
-        if int(found) > SCHEMA_VERSION:
+            # Also where nothing changes: SQLite begins a transaction on a read-only file all the same, and only a write
+            # tells. An engine that knows nothing of trimming would begin a shard anew where all of it was trimmed.
+            connection.execute("UPDATE meta SET value = ? WHERE name = 'schema_version'", (SCHEMA_VERSION,))
+
+    def _check(self, connection: sqlite3.Connection) -> None:
+        found = self._version(connection)
+        if found < SCHEMA_VERSION:
+            raise ConfigError(
+                f"cannot read {self.path}: its schema is version {found}, this engine reads {SCHEMA_VERSION}; read it "
+                "with the engine that wrote it, or run: tradeengine schema apply --target sqlite"
+            )
+
+    def _version(self, connection: sqlite3.Connection) -> int:
+        """Version of the schema, none that is newer than this engine's."""
+        if not {"meta", "decided"} <= _tables(connection):
+            raise ConfigError(f"cannot open {self.path}: it is no journal of the engine; name another file")
+        (value,) = connection.execute("SELECT value FROM meta WHERE name = 'schema_version'").fetchone()
+        found = int(value)
+        if found > SCHEMA_VERSION:
             raise ConfigError(
                 f"cannot open {self.path}: its schema is version {found}, this engine knows {SCHEMA_VERSION}; "
                 "start the engine that wrote it, or a newer one"
             )
+        return found
+
+
+def _tables(connection: sqlite3.Connection) -> set[str]:
+    return {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
 
 
 def _append(records: tuple[Record, ...], known: dict[int, Last], connection: sqlite3.Connection) -> None:
