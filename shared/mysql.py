@@ -60,7 +60,6 @@ class MySqlThread:
         self._timeout_s = timeout_s
         self._thread = WorkerThread(f"mysql-{address.database}")
         self._connection: MySqlConnection | None = None
-        self._worked = False
 
     def start(self) -> None:
         """Begin; the connection is made for the first piece of work."""
@@ -88,6 +87,8 @@ class MySqlThread:
 
         Raises
         ------
+        ConfigError
+            If it cannot work before somebody changes settings, grants or schema; nothing was done.
         RetrySafe
             If the server cannot be reached or refused; a transaction of the work was rolled back.
         OutcomeUnknown
@@ -105,11 +106,10 @@ class MySqlThread:
         except pymysql.Error as error:
             # The server rolls back what a connection leaves, so a new one begins with nothing half done.
             self._disconnect()
-            raise engine_error(error, str(self.address), starting=not self._worked) from error
+            raise engine_error(error, str(self.address)) from error
         except EngineError:
             self._disconnect()
             raise
-        self._worked = True
         return result
 
     def _connected(self) -> MySqlConnection:

@@ -62,46 +62,114 @@ def test_an_address_of_another_form_is_refused_without_its_password(uri: str, sa
 # ---------------------------------------------------------------- what errors mean
 
 
-@pytest.mark.parametrize(
-    ("code", "starting", "meant", "advice"),
-    [
-        (1045, True, ConfigError, "check user, password and grants"),
-        (1698, True, ConfigError, "check user, password and grants"),
-        (1045, False, RetrySafe, "check user, password and grants"),
-        (1142, True, ConfigError, "check user, password and grants"),
-        (1049, True, ConfigError, "create the database"),
-        (1146, True, ConfigError, "run: tradeengine schema apply --target mysql"),
-        (1146, False, RetrySafe, "run: tradeengine schema apply --target mysql"),
-        (2003, True, RetrySafe, "check that the server runs"),
-        (1205, False, RetrySafe, "another transaction holds what is needed"),
-        (1213, False, RetrySafe, "another transaction holds what is needed"),
-        (1021, False, RetrySafe, "free space"),
-        (1114, False, RetrySafe, "free space"),
-        (1290, False, RetrySafe, "takes no writes now"),
-        (2006, False, RetrySafe, "tried again with a new connection"),
-        (2013, True, RetrySafe, "tried again with a new connection"),
-        (1040, True, RetrySafe, "tried again with a new connection"),
-    ],
+LASTING = {
+    "check user, password and grants": (1044, 1045, 1130, 1142, 1143, 1227, 1251, 1370, 1698, 1820, 2059, 3118, 4151),
+    "must agree about TLS": (2026, 3159),
+    "create the database": (1046, 1049, 1102),
+    "run: tradeengine schema apply --target mysql": (1051, 1054, 1072, 1109, 1136, 1146, 1347, 1356, 1471, 3105),
+    "does not take this engine's SQL": (1064, 1065, 1149, 1052, 1055, 1115, 1193, 1231, 1235, 1273, 1286, 1305),
+}
+PASSING = {
+    "check that the server runs": (2002, 2003, 2005),
+    "another transaction holds what is needed": (1205, 1213),
+    "free space": (1021, 1041, 1114),
+    "takes no writes now": (1036, 1290, 1792, 1836),
+    "FLUSH HOSTS": (1129,),
+    # Lost, interrupted, too many, shut down, or known to nobody.
+    "tried again with a new connection": (1040, 1053, 1105, 1159, 1203, 1226, 1317, 1927, 1969, 2006, 2013, 3024, 9999),
+}
+OF_ONE_ROW = (
+    1048,
+    1062,
+    1118,
+    1264,
+    1265,
+    1292,
+    1364,
+    1366,
+    1367,
+    1406,
+    1441,
+    1452,
+    1526,
+    1644,
+    3140,
+    3158,
+    3819,
+    4025,
 )
-def test_an_error_tells_what_to_do(code: int, starting: bool, meant: type[Exception], advice: str) -> None:
-    found = engine_error(pymysql.OperationalError(code, "in MySQL's words"), SERVER, starting=starting)
+
+
+@pytest.mark.parametrize(
+    ("code", "meant", "advice"),
+    [(code, ConfigError, advice) for advice, codes in LASTING.items() for code in codes]
+    + [(code, RetrySafe, advice) for advice, codes in PASSING.items() for code in codes],
+)
+def test_an_error_tells_what_to_do(code: int, meant: type[Exception], advice: str) -> None:
+    given = pymysql.OperationalError(code, "in MySQL's words")
+    found = engine_error(given, SERVER)
 
     assert type(found) is meant
     assert all(part in str(found) for part in (SERVER, "in MySQL's words", str(code), advice))
+    assert not refuses_row(given), "a row would be put aside for what concerns all rows"
 
 
 def test_an_error_without_a_code_is_safe_to_repeat() -> None:
-    assert isinstance(engine_error(pymysql.InterfaceError(), SERVER, starting=True), RetrySafe)
-    assert isinstance(
-        engine_error(pymysql.InternalError("Packet sequence number wrong"), SERVER, starting=True), RetrySafe
-    )
+    assert isinstance(engine_error(pymysql.InterfaceError(), SERVER), RetrySafe)
+    assert isinstance(engine_error(pymysql.InternalError("Packet sequence number wrong"), SERVER), RetrySafe)
+
+
+@pytest.mark.parametrize("code", OF_ONE_ROW)
+def test_a_refused_row_is_told_from_trouble(code: int) -> None:
+    given = pymysql.DataError(code, "x")
+    assert refuses_row(given)
+    assert isinstance(engine_error(given, SERVER), RetrySafe), "where it is met outside of a row it is no setting"
 
 
 @pytest.mark.parametrize(
-    ("code", "refused"), [(1264, True), (1406, True), (3140, True), (4025, True), (1205, False), (2013, False)]
+    ("sql", "said"),
+    [
+        ("SELEKT 1", "does not take this engine's SQL"),
+        ("SELECT COUNT(DISTINCT) FROM told", "does not take this engine's SQL"),
+        ("SELECT no_such_function(1)", "does not take this engine's SQL"),
+        ("SELECT number FROM nothing", "run: tradeengine schema apply"),
+        ("SELECT nothing FROM told", "run: tradeengine schema apply"),
+        ("INSERT INTO told VALUES (1, 2)", "run: tradeengine schema apply"),
+        ("USE elsewhere", "create the database|check user, password and grants"),
+    ],
 )
-def test_a_refused_row_is_told_from_trouble(code: int, refused: bool) -> None:
-    assert refuses_row(pymysql.DataError(code, "x")) is refused
+async def test_what_will_never_work_is_a_configuration_error_at_work_too(
+    thread: MySqlThread, sql: str, said: str
+) -> None:
+    await thread.run(lambda c: ask(c, "CREATE TABLE told (number INT)"))
+
+    def work(connection: MySqlConnection) -> None:
+        with transaction(connection) as cursor:
+            cursor.execute("INSERT INTO told VALUES (1)")
+            cursor.execute(sql)
+
+    with pytest.raises(ConfigError, match=said):
+        await thread.run(work)
+    assert await thread.run(lambda c: ask(c, "SELECT COUNT(*) FROM told")) == 0, "nothing of it was done"
+
+
+async def test_values_that_the_server_refuses_concern_one_row(thread: MySqlThread) -> None:
+    await thread.run(
+        lambda c: ask(
+            c, "CREATE TABLE told (number INT NOT NULL UNIQUE, word VARCHAR(3) DEFAULT '', CHECK (number > 0))"
+        )
+    )
+    await thread.run(lambda c: ask(c, "INSERT INTO told (number) VALUES (1)"))
+
+    def refused(connection: MySqlConnection, values: str) -> bool:
+        try:
+            ask(connection, f"INSERT INTO told VALUES ({values})")
+        except pymysql.Error as error:
+            return refuses_row(error)
+        return False
+
+    for values in ("1, 'a'", "NULL, 'a'", "2, 'long'", "3000000000, 'a'", "'x', 'a'", "-1, 'a'"):
+        assert await thread.run(lambda c, values=values: refused(c, values)), values  # type: ignore[misc]
 
 
 # ---------------------------------------------------------------- sessions
