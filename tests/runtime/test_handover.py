@@ -98,7 +98,7 @@ def test_who_falls_silent_is_followed_when_his_time_is_over_and_not_before() -> 
         assert (await site.decide(site.signal("close"), other)).outcome is Outcome.ACCEPTED
         await site.equal(other)
 
-        lost.journal.is_cut = lost.leases.is_cut = False
+        lost.journal.is_cut = lost.leases.is_cut = lost.register.is_cut = False
         await site.spread(first, second)
         await site.equal(first, second)
 

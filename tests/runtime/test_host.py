@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from contracts.enums import OrderPurpose, OrderStatus, Outcome
 from contracts.signal import Signal
 from shared.clock import ManualClock
-from shared.errors import Fenced, OutcomeUnknown, RetrySafe
+from shared.errors import ConfigError, Fenced, OutcomeUnknown, RetrySafe
 from tests.support.builders import LONG, T0, instrument
 from tests.support.engines import eventually
 from tests.support.journals import FaultyJournal, GatedJournal
@@ -75,6 +75,8 @@ class Site:
             briefing=self.brief,
         )
         self.lives = 0
+        self.config = TradingConfig()
+        self.on_brief: Callable[[], object] = lambda: None
         self.host = ShardHost(0, 0, self.place, on_work=self.works)
 
     def works(self) -> None:
@@ -87,7 +89,8 @@ class Site:
         return self.host.working and self.host.resolved
 
     async def brief(self, _: int) -> Briefing:
-        return Briefing("test", TradingConfig(), await self.venue.instruments())
+        self.on_brief()
+        return Briefing("test", self.config, await self.venue.instruments())
 
     def signal(self, action: str, signal_id: str, **fields: Any) -> Signal:
         document = {"strategy_id": "A", "symbol": SYMBOL, "confidence": "0.9", "timestamp": self.clock.now_ms()}
@@ -209,6 +212,48 @@ async def test_no_report_is_lost_or_booked_twice_when_a_commit_fails(when: str) 
             return state is not None and state.totals.funding == Decimal("-0.3")
 
         await eventually(booked, "the settlements in hand, in the inbox, and of the time of the reload")
+        await site.outcome(site.signal("hold", "2"))
+        assert booked()
+
+
+@pytest.mark.parametrize("breaks", ["journal", "briefing", "commit", "nothing"])
+async def test_no_report_is_lost_when_a_reload_fails_or_records_something_first(breaks: str) -> None:
+    journal = FaultyJournal()
+    site = Site(journal)
+    async with running(site) as host:
+        await site.outcome(site.signal("buy", "1", quantity="1"))
+        await eventually(lambda: site.held() == 1 and not host.state.orders, "the position")
+        settle = [lambda: site.venue.post_funding(SYMBOL, Decimal("0.001"))]
+        journal.on_append = lambda: settle and settle.pop()()
+        journal.faults = [("before", MemoryError("no memory"))]
+        name, broken = site.venue.name, list[Exception]()
+
+        def refuse() -> None:
+            if breaks == "briefing" and not broken:
+                broken.append(RetrySafe("the exchange does not tell its rules"))
+                raise broken[0]
+
+        def load() -> None:
+            # The shard that is loaded records this where the lost record was to land.
+            site.config = TradingConfig(stop_loss_pct=Decimal("0.02"))
+            site.venue.name = name
+            if breaks == "journal" and not broken:
+                broken.append(ConfigError("the journal is of another venue"))
+                site.venue.name = "another"
+            if breaks == "commit" and not broken:
+                broken.append(MemoryError("no memory either"))
+                journal.faults = [("before", broken[0])]
+
+        site.on_brief, journal.on_load = refuse, load
+        site.venue.post_funding(SYMBOL, Decimal("0.001"))
+        await eventually(lambda: site.lives == 2, "the shard to work again")
+        assert len(broken) == (breaks != "nothing")
+        assert host.state.config == site.config
+
+        def booked() -> bool:
+            return host.working and host.state.totals.funding == Decimal("-0.2")
+
+        await eventually(booked, "the settlements in hand and in the inbox")
         await site.outcome(site.signal("hold", "2"))
         assert booked()
 

@@ -209,14 +209,15 @@ class ShardHost:
                 raise
             except Exception as error:
                 # Supervised border: the state may be half-changed, so it is dropped and read back.
+                if self.working and self._running is not None:
+                    # A shard that fails before it works has been given nothing.
+                    self._former = self._running.shard
                 self.failure = f"{type(error).__name__}: {error}"
                 self._fail_claim(error)
                 expected = isinstance(error, (ConfigError, RetrySafe))
                 log.exception("shard_failed", shard=self.number, action="it is loaded again", exc_info=not expected)
                 if self._left_out(error):
                     pause = _FIRST_PAUSE_S
-                if self._running is not None:
-                    self._former = self._running.shard
                 self._running = None
             if self._clock.monotonic() - started > _LONGEST_PAUSE_S:
                 pause = _FIRST_PAUSE_S
@@ -241,10 +242,13 @@ class ShardHost:
 
     async def _live(self) -> None:
         running = await self._take_over()
+        # Before anything else is recorded, perhaps where a record of the failed shard was to land.
+        self._keep_unworked(running.shard.sequence)
         await self._prepare(running.shard)
         self._watches = running.shard.state.price_watches
         self.failure = None
-        for given in self._left(running.shard.sequence):
+        early, self._early = self._early, []
+        for given in early:
             self.submit(given)
         self._on_work()
         await self._work(running)
@@ -343,11 +347,11 @@ class ShardHost:
             given.append(InstrumentsChanged(time_ms=now, instruments=changed))
         await shard.process(given)
 
-    def _left(self, sequence: int) -> list[AnyInput]:
-        """Reports that the failed shard did not get to, and those that came since."""
+    def _keep_unworked(self, sequence: int) -> None:
+        """Keep the reports that the failed shard did not get to, before those that came since."""
         former, self._former = self._former, None
-        early, self._early = self._early, []
-        return [*(former.unworked(sequence) if former is not None else ()), *early]
+        if former is not None:
+            self._early[:0] = former.unworked(sequence)
 
     async def _work(self, running: _Running) -> None:
         tasks = [

@@ -16,7 +16,7 @@ from tradeengine.venue.base import Report
 from tradeengine.venue.binance.doubts import DoubtKind, Doubts
 from tradeengine.venue.binance.events import EventReader, Notice
 from tradeengine.venue.binance.links import OrderLinks
-from tradeengine.venue.binance.trades import TradeLog
+from tradeengine.venue.binance.trades import MOST_OF_OTHERS, TradeLog
 
 OWN = "te-j-0-1o"
 STOP = "te-j-0-2s"
@@ -434,6 +434,31 @@ def test_a_trade_is_told_once_and_a_told_one_proves_nothing_of_those_before() ->
     log.confirm("BTCUSDT", 12)
     assert log.complete_to("BTCUSDT") == 12
     assert not log.first("BTCUSDT", 11)
+
+
+def test_of_symbols_whose_books_others_keep_only_the_newest_trades_are_remembered() -> None:
+    log = TradeLog()
+    log.books_know("BTCUSDT", None)
+    most = 3 * MOST_OF_OTHERS
+    for trade_id in range(most):
+        assert log.first("BTCUSDT", trade_id)
+        assert log.first("ETHUSDT", trade_id)
+    assert all(log.knows("BTCUSDT", trade_id) for trade_id in range(most))
+    remembered = [trade_id for trade_id in range(most) if log.knows("ETHUSDT", trade_id)]
+    assert MOST_OF_OTHERS <= len(remembered) <= 2 * MOST_OF_OTHERS
+    assert remembered == list(range(most - len(remembered), most))
+
+
+def test_a_symbol_that_is_taken_over_begins_with_what_its_books_know_whatever_was_forgotten() -> None:
+    log = TradeLog()
+    for trade_id in range(3 * MOST_OF_OTHERS):
+        log.first("ETHUSDT", trade_id)
+    newest = 3 * MOST_OF_OTHERS - 1
+    log.forget("ETHUSDT")
+    log.books_know("ETHUSDT", newest - 1)
+    assert not log.first("ETHUSDT", 0), "booked by who kept the books before"
+    assert not log.first("ETHUSDT", newest - 1)
+    assert log.first("ETHUSDT", newest), "told here while another kept the books, and not booked there"
 
 
 def test_before_the_books_spoke_nothing_counts_as_complete() -> None:

@@ -1,6 +1,13 @@
 """Which trades were told already, and from where they are read back."""
 
+import heapq
 from collections import defaultdict
+from typing import Final
+
+MOST_OF_OTHERS: Final = 10_000
+"""Trades that are remembered of a symbol whose books have not spoken here; now and then twice as many.
+
+More than any burst between a loss of the stream and the reading back, so that even then nothing is told twice."""
 
 
 class TradeLog:
@@ -8,6 +15,10 @@ class TradeLog:
 
     A trade that the stream tells proves nothing about those before it: one of them may have been lost. So only what was
     read from the exchange's own list moves the mark below which everything is known.
+
+    The account's stream tells of every symbol, also of those whose books another process keeps. Their mark never moves,
+    so only their newest trades are remembered. To forget one loses nothing: it may be told again, which those who are
+    not here do not hear; and books that come here later say themselves what they know.
     """
 
     def __init__(self) -> None:
@@ -24,7 +35,11 @@ class TradeLog:
         """Note a trade that is being told; ``False`` if it was told before, or lies where everything is known."""
         if self.knows(symbol, trade_id):
             return False
-        self._told[symbol].add(trade_id)
+        told = self._told[symbol]
+        told.add(trade_id)
+        if symbol not in self._anchored and len(told) > 2 * MOST_OF_OTHERS:
+            # Ids ascend with time, per symbol.
+            self._told[symbol] = set(heapq.nlargest(MOST_OF_OTHERS, told))
         self._versions[symbol] += 1
         return True
 
