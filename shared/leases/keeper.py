@@ -257,7 +257,12 @@ class LeaseKeeper:
     async def _living(self, beats: Mapping[str, int]) -> tuple[str, ...]:
         """Processes that live, in order of their names; those that are long dead are taken out of the members."""
         now = self._clock.monotonic()
-        self._looked = now
+        deaf_s, self._looked = now - self._looked, now
+        if self.trouble is not None and deaf_s > self.ttl_s / 2:
+            # Nobody could be heard meanwhile. To take the others for dead would let the first process that reaches the
+            # store after its outage take all shards, only to hand most of them over again. Who had been silent before
+            # stays so: what was handed over to the dead would be nobody's until they are found dead once more.
+            self._beats.leave_out(deaf_s)
         self._beats.look(beats, now)
         silent_s = {name: self._beats.unchanged_s(name, now) for name in beats if name != self.owner}
         for name, seconds in silent_s.items():
@@ -354,7 +359,3 @@ class LeaseKeeper:
             log.warning("lease store fails", error=str(error))
         self.trouble = f"leases can be neither renewed nor taken: {error}"
         self._renewal_due = self._clock.monotonic()
-        if self._renewal_due - self._looked > self.ttl_s / 2:
-            # Nobody could be heard meanwhile. To take the others for dead would let the first process that reaches the
-            # store after its outage take all shards, only to hand most of them over again.
-            self._beats = Watch()

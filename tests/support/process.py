@@ -37,6 +37,9 @@ _NATS = re.compile(r"^\s+NATS\s+(nats://\S+)$", re.MULTILINE)
 _PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR")
 _LOG_SHOWN = 6000
 
+LOOK_S = 0.05
+"""Pause between two looks of who waits for something: each takes engine and test some milliseconds."""
+
 
 def clean_env(**settings: str) -> dict[str, str]:
     """Environment of a child that has only these settings, whatever the tests themselves run with."""
@@ -78,6 +81,13 @@ def signal_document(action: str = "buy", strategy: str = "A", **fields: Any) -> 
     """Make a signal of now, as a strategy writes it."""
     given = {"symbol": "BTCUSDT", "confidence": "0.9", "timestamp": iso_millis(SystemClock().now_ms()), **fields}
     return {"strategy_id": strategy, "action": action, **given}
+
+
+def freeze(process: "subprocess.Popen[bytes]") -> None:
+    """Let a child stand still: when this returns, none of its threads does anything more."""
+    process.send_signal(signal.SIGSTOP)
+    # The signal is only on its way then: on a busy machine a thread may run on for a while, and take a lock with it.
+    os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
 
 class EngineProcess:
@@ -158,7 +168,7 @@ class EngineProcess:
 
     def freeze(self) -> None:
         """Let the process stand still, whatever it does."""
-        self.terminate(signal.SIGSTOP)
+        freeze(self._alive())
 
     def thaw(self) -> None:
         """Let it go on after :meth:`freeze`."""
@@ -248,15 +258,15 @@ class EngineProcess:
         deadline = time.monotonic() + seconds
         while not fits(*(said := await self.readiness())):
             assert self.running, f"waited for the engine {what}, but it ended\n{self.log_tail()}"
-            late = f"waited {seconds} s for the engine {what}; it says {said}\n{self.log_tail()}"
-            assert time.monotonic() < deadline, late
-            await asyncio.sleep(0.02)
+            if time.monotonic() >= deadline:
+                raise AssertionError(f"waited {seconds} s for the engine {what}; it says {said}\n{self.log_tail()}")
+            await asyncio.sleep(LOOK_S)
 
     async def _until(self, condition: Callable[[], bool], what: str, seconds: float) -> None:
         deadline = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < deadline, f"waited {seconds} s for {what}\n{self.log_tail()}"
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(LOOK_S)
 
     # ------------------------------------------------------------ what it is asked and told
 
@@ -309,9 +319,9 @@ class EngineProcess:
         """Wait until the rows of a table are as they should be."""
         deadline = time.monotonic() + seconds
         while not fits(rows := await self.rows(path, **parameters)):
-            late = f"waited {seconds} s for {path} to change; it has {rows[-5:]}\n{self.log_tail()}"
-            assert time.monotonic() < deadline, late
-            await asyncio.sleep(0.02)
+            if time.monotonic() >= deadline:
+                raise AssertionError(f"waited {seconds} s for {path} to change; it has {rows[-5:]}\n{self.log_tail()}")
+            await asyncio.sleep(LOOK_S)
         return rows
 
     async def protection(self) -> list[dict[str, Any]]:
@@ -328,7 +338,7 @@ class EngineProcess:
         deadline = time.monotonic() + seconds
         while not fits(rows := await self.protection()):
             assert time.monotonic() < deadline, f"waited {seconds} s for {what}; it says {rows}\n{self.log_tail()}"
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(LOOK_S)
         return rows
 
     async def until_projected(self, seconds: float = 15) -> None:
@@ -336,10 +346,10 @@ class EngineProcess:
         deadline = time.monotonic() + seconds
         age = 1.0
         while age:
-            late = f"waited {seconds} s for the read model, it is {age} s behind\n{self.log_tail()}"
-            assert time.monotonic() < deadline, late
+            if time.monotonic() >= deadline:
+                raise AssertionError(f"waited {seconds} s for the read model, it is {age} s behind\n{self.log_tail()}")
             # Ages are told in milliseconds: what was committed just now must be older than one to be seen missing.
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(LOOK_S)
             answer = await self.request("GET", "/decisions", params={"limit": 1}, headers=READ)
             assert answer.status_code == 200, answer.text
             age = answer.json()["age_seconds"]
@@ -357,9 +367,11 @@ class EngineProcess:
         """Wait until a metric has a value."""
         deadline = time.monotonic() + seconds
         while (found := await self.metric(name, **labels)) != value:
-            late = f"waited {seconds} s for {name} {labels} to be {value}; it is {found}\n{self.log_tail()}"
-            assert time.monotonic() < deadline, late
-            await asyncio.sleep(0.02)
+            if time.monotonic() >= deadline:
+                raise AssertionError(
+                    f"waited {seconds} s for {name} {labels} to be {value}; it is {found}\n{self.log_tail()}"
+                )
+            await asyncio.sleep(LOOK_S)
 
     def _alive(self) -> subprocess.Popen[bytes]:
         assert self._process is not None, "the engine does not run"

@@ -248,6 +248,61 @@ def test_after_an_outage_each_takes_its_own_share_again_at_once(world: World, we
     assert all(epoch == len(world.epochs[shard]) for shard, epoch in epochs.items()), "a lost lease is never continued"
 
 
+def test_nothing_is_handed_over_to_a_frozen_process_and_its_share_as_soon_as_it_goes_on(world: World) -> None:
+    former = world.pod()
+    world.pass_time(1)
+    former.freeze()
+    successor = world.pod()
+    world.pass_time(2 * TTL_S)
+    assert successor.valid() == set(range(8))
+    world.pass_time(3 * TTL_S)
+    assert "surplus" not in [told for told, _ in successor.told]
+
+    former.thaw()
+    world.pass_time(TURN_S + MOST_DRAIN_S + 2 * LOOK_S)
+    assert world.spread() == [4, 4]
+    assert [told for told, _ in successor.told].count("surplus") == 4
+
+
+@pytest.mark.parametrize("weather", ["away", "swallowed"])
+def test_who_was_dead_before_an_outage_is_dead_after_it(world: World, weather: str) -> None:
+    """It is silent for the others, not because nobody could be heard: nothing is handed over to it."""
+    pods = [world.pod() for _ in range(2)]
+    world.pass_time(3 * TTL_S)
+    dead, survivor = pods
+    dead.kill()
+    world.pass_time(2 * TTL_S)
+    assert survivor.valid() == set(range(8))
+
+    renewals = survivor.keeper.renewals
+    while survivor.keeper.renewals == renewals:
+        world.pass_time(0.1)
+    survivor.link.weather = WEATHERS[weather]
+    world.pass_time(TTL_S / 2 + LOOK_S)
+    survivor.link.weather = GOOD
+    world.pass_time(2 * TTL_S)
+    assert "lost" not in [told for told, _ in survivor.told], "its leases outlast the outage"
+    assert "surplus" not in [told for told, _ in survivor.told]
+    assert survivor.keeper.members == ("pod-1",)
+
+
+def test_who_dies_with_the_store_is_noticed_when_the_store_is_back(world: World) -> None:
+    """Time in which nobody could be heard is not counted, what was silent before it is."""
+    pods = [world.pod() for _ in range(2)]
+    world.pass_time(3 * TTL_S)
+    dead, survivor = pods
+    dead.kill()
+    survivor.link.weather = WEATHERS["away"]
+    world.pass_time(10 * TTL_S)
+    survivor.link.weather = GOOD
+    world.pass_time(TTL_S / 2)
+    assert "pod-0" in survivor.keeper.members, "it may be on its way back"
+
+    world.pass_time(TTL_S / 2 + LOOK_S)
+    assert "pod-0" not in survivor.keeper.members
+    assert survivor.valid() == set(range(8))
+
+
 def test_a_lease_that_ran_out_is_told_although_the_store_hangs(world: World) -> None:
     pod = world.pod()
     world.pass_time(1)

@@ -57,6 +57,14 @@ def test_what_changes_is_seen_anew_and_what_is_gone_is_forgotten() -> None:
     assert (watch.unchanged_s("a", 17.0), watch.unchanged_s("b", 17.0)) == (1.0, 5.0)
 
 
+def test_time_in_which_nothing_could_be_seen_is_left_out() -> None:
+    watch: Watch[str, int] = Watch()
+    watch.look({"a": 1, "b": 1}, 10.0)
+    watch.leave_out(20.0)
+    watch.look({"a": 1, "b": 2}, 33.0)
+    assert (watch.unchanged_s("a", 34.0), watch.unchanged_s("b", 34.0)) == (4.0, 1.0)
+
+
 def test_two_starts_of_one_pod_have_two_names() -> None:
     first, second = owner_name("engine-0"), owner_name("engine-0")
     assert first != second
