@@ -76,6 +76,8 @@ class SqliteThread:
         ------
         ConfigError
             If the file cannot be used; the text names it and what to do.
+        RetrySafe
+            If another process holds it locked for longer than the busy timeout.
         """
         self._thread.start()
         try:
@@ -119,7 +121,8 @@ class SqliteThread:
                 patiently(self._connection.execute, f"PRAGMA {pragma}")
             prepare(self._connection)
         except sqlite3.Error as error:
-            raise ConfigError(_text(error, "open", self._path)) from error
+            kind = RetrySafe if _is_busy(error) else ConfigError
+            raise kind(_text(error, "open", self._path)) from error
 
     def _new(self, database: Path | str) -> sqlite3.Connection:
         timeout = self._busy_timeout_ms / 1000

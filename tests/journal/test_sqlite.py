@@ -264,6 +264,11 @@ async def cancelled_append(journal: SqliteJournal, record: Record) -> None:
     assert append.cancelled()
 
 
+async def test_a_file_that_is_locked_while_it_is_opened_is_retry_safe(path: Path) -> None:
+    with locked(path), pytest.raises(RetrySafe, match="cannot open .*another process holds it locked"):
+        await SqliteJournal(path, busy_timeout_ms=50).open()
+
+
 async def test_a_cancelled_append_goes_on_and_the_position_tells(path: Path) -> None:
     journal = SqliteJournal(path)
     await journal.open()
