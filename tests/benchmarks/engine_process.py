@@ -2,8 +2,7 @@
 
 import asyncio
 import logging
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from time import monotonic_ns
@@ -26,8 +25,6 @@ from tradeengine.runtime.service import Service
 READY: Final = "ready"
 
 _POLL_S = 0.01
-_MEMORY = Path("/proc/self/statm")
-_MEMORY_S = 1.0
 _PRICE = Decimal("40500.5")
 _PAGE = 1_000
 
@@ -42,8 +39,6 @@ class Committed(NamedTuple):
         acknowledgement; else 0.
     behind_s
         How long after the last acknowledgement each copy had everything, in seconds.
-    resident
-        Bytes of memory that the process held every second while it worked.
     """
 
     records: int
@@ -52,7 +47,6 @@ class Committed(NamedTuple):
     fills: int
     booked_ns: int
     behind_s: Mapping[str, float]
-    resident: Sequence[int]
 
 
 def work(line: Line, url: str, folder: Path, environment: Mapping[str, str]) -> Committed:
@@ -74,10 +68,7 @@ async def _work(line: Line, url: str, folder: Path, environment: Mapping[str, st
         await clock.sleep(_POLL_S)
     calm_collector()
     say(line, READY)
-    resident: list[int] = []
-    watch = asyncio.create_task(_watch_memory(clock, resident))
     await asyncio.to_thread(line.recv)
-    watch.cancel()
     acked_ns, booked_ns = monotonic_ns(), 0
     while any(state.orders for state in service.engine.states):
         await clock.sleep(_POLL_S)
@@ -90,7 +81,7 @@ async def _work(line: Line, url: str, folder: Path, environment: Mapping[str, st
         await clock.sleep(_POLL_S)
     await service.stop()
     counts = await _counted(service.stores.journal)
-    return Committed(*counts, booked_ns, behind_s, resident)
+    return Committed(*counts, booked_ns, behind_s)
 
 
 def _trouble(service: Service) -> str | None:
@@ -99,13 +90,6 @@ def _trouble(service: Service) -> str | None:
         return "no intake"
     waiting = [name for name, projector in service.copies.projectors.items() if not projector.is_open]
     return ", ".join(waiting) or service.intake.status().reason or service.engine.trouble
-
-
-async def _watch_memory(clock: SystemClock, resident: list[int]) -> None:
-    page = os.sysconf("SC_PAGE_SIZE")
-    while True:
-        await clock.sleep(_MEMORY_S)
-        resident.append(page * int(_MEMORY.read_text(encoding="ascii").split()[1]))
 
 
 async def _counted(journal: Journal) -> tuple[int, int, int, int]:

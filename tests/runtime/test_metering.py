@@ -7,6 +7,7 @@ from shared.metrics import Metrics
 from tests.support.builders import T0
 from tests.support.records import RecordedWorld
 from tradeengine.journal.record import decode, encode
+from tradeengine.runtime import metering
 from tradeengine.runtime.metering import Meter
 
 LONG = {"symbol": "BTCUSDT", "position_side": "LONG", "exchange": "paper"}
@@ -135,3 +136,19 @@ def test_unknown_fields_are_counted() -> None:
     world.signal(quantity="1", carried={"rationale": "why not", "colour": "red", "shape": "round"})
 
     assert value(metered(world), "signals_unknown_fields_total") == 2
+
+
+def test_orders_whose_fill_never_comes_here_are_not_timed_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metering, "MOST_TIMED", 5)
+    world, metrics = RecordedWorld(), Metrics("test")
+    meter = Meter(metrics, "paper")
+    orders = [world.order(quantity="0.001", signal_id=f"s{number}") for number in range(15)]
+    meter.observe(world.cut())
+    assert meter.timed == 5
+
+    for order in (orders[0], orders[-1]):
+        world.fill(order, "45000", "0.001")
+    meter.observe(world.cut())
+    assert value(metrics, "order_execution_seconds_count") == 1, "the newest are timed, the oldest are not"
+    assert value(metrics, "orders_executed_total", symbol="BTCUSDT", side="BUY", status="filled") == 2
+    assert meter.timed == 4

@@ -1,6 +1,8 @@
 """Trading metrics, made from committed records and from nothing else."""
 
+from collections import OrderedDict
 from decimal import localcontext
+from typing import Final
 
 import structlog
 
@@ -21,6 +23,12 @@ from tradeengine.domain.money import MONEY, average
 from tradeengine.domain.risk import RISK_CHECKS
 from tradeengine.journal.record import Record
 
+MOST_TIMED: Final = 10_000
+"""Most market orders whose time to their fill is measured at once.
+
+Of more, the oldest go untimed: those of a shard that another process has by now never fill here.
+"""
+
 log = structlog.get_logger(__name__)
 
 
@@ -36,7 +44,12 @@ class Meter:
     def __init__(self, metrics: Metrics, exchange: str) -> None:
         self._metrics = metrics
         self._exchange = exchange
-        self._planned_ms: dict[str, int] = {}
+        self._planned_ms: OrderedDict[str, int] = OrderedDict()
+
+    @property
+    def timed(self) -> int:
+        """Number of market orders whose time to their fill is being measured, at most :data:`MOST_TIMED`."""
+        return len(self._planned_ms)
 
     def observe(self, record: Record) -> None:
         """Take one committed record in; never raises."""
@@ -59,6 +72,8 @@ class Meter:
             case OrderPlanned() if event.order.kind is OrderKind.MARKET:
                 # Other orders wait for a price, and how long says nothing about execution.
                 self._planned_ms[event.order.client_order_id] = event.time_ms
+                if len(self._planned_ms) > MOST_TIMED:
+                    self._planned_ms.popitem(last=False)
             case OrderFilled():
                 self._filled(event)
             case OrderEnded():

@@ -7,6 +7,7 @@ from typing import Final, Protocol
 import structlog
 
 from shared.clock import Clock
+from shared.collector import collect_after_loss
 from shared.errors import Fenced
 from tradeengine.domain.state import ShardState
 from tradeengine.runtime.account import Account
@@ -16,6 +17,8 @@ from tradeengine.runtime.ownership import Ownership
 _REST_S: Final = 5.0
 """How long a shard that is handed over, and a stop, waits for what is under way to come to rest."""
 _LOOK_S: Final = 0.02
+_COLLECT_S: Final = 1.0
+"""How long after a shard was lost its memory is freed: shards are lost together, and all are freed at once."""
 
 log = structlog.get_logger(__name__)
 
@@ -63,6 +66,7 @@ class Tenancy:
         self._handovers: set[asyncio.Task[None]] = set()
         self._dropped: dict[int, str] = {}
         self._closing = False
+        self._collecting = False
         self.takeovers = 0
         """Leases that a host was made for since the start."""
 
@@ -184,6 +188,8 @@ class Tenancy:
     async def _live(self, host: ShardHost, former: "asyncio.Task[None] | None") -> None:
         if former is not None:
             await asyncio.wait([former])
+            # How it ended refers to all that it was; kept here, it would keep its own former one, and so on for ever.
+            former = None
         try:
             await host.run()
         except Fenced as error:
@@ -218,7 +224,21 @@ class Tenancy:
 
     def _dismiss(self, shard: int) -> None:
         del self.hosts[shard]
-        self._lives[shard].cancel()
+        life = self._lives[shard]
+        life.cancel()
+        life.add_done_callback(lambda ended: self._forget(shard, ended))
         self._account.detach(shard)
         for follower in self._followers:
             follower.leave(shard)
+
+    def _forget(self, shard: int, ended: "asyncio.Task[None]") -> None:
+        """Let go of a life that is over, and with it of the shard's state, unless another one has begun."""
+        if self._lives.get(shard) is ended:
+            del self._lives[shard]
+        if not self._collecting:
+            self._collecting = True
+            asyncio.get_running_loop().call_later(_COLLECT_S, self._collect)
+
+    def _collect(self) -> None:
+        self._collecting = False
+        collect_after_loss()
