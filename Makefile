@@ -1,5 +1,6 @@
 PYTHON ?= python3
 PYTEST_ARGS ?=
+WORKERS ?= 4
 BENCH_ARGS ?=
 MUTANTS_ARGS ?=
 CAMPAIGN_ARGS ?=
@@ -16,6 +17,8 @@ COMPILE := .lock-venv/bin/uv pip compile --quiet --universal --python-version 3.
 	--no-annotate --no-header --no-emit-index-url --no-emit-find-links $(UPGRADE) --extra embedded pyproject.toml
 
 export PIP_ROOT_USER_ACTION := ignore
+# Without bytecode each of the tests' processes compiles what it imports, and each worker all tests.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run run-sim test lint format bench mutants campaign crashes outages schemas lock clean
@@ -40,9 +43,10 @@ $(INSTALLED): $(DEPENDENCIES) pyproject.toml
 run: setup ## start the engine with demonstration strategies on generated prices
 	@$(BIN)/tradeengine run --demo
 
+# Many tests wait for servers and clocks, so there are more workers than processors; the order is tests/support/order.py.
 test: lint ## all checks and all tests, on real servers
 	@scripts/services install
-	@scripts/services run $(BIN)/pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+	@scripts/services run $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 lint: setup ## style, types, import arrows, purity of the domain
 	@echo "lint: ruff"

@@ -1,4 +1,4 @@
-"""What all tests share: how hard hypothesis searches, and databases on real servers.
+"""What all tests share: how hard hypothesis searches, the order of files, and databases on real servers.
 
 ``ci`` (the default) and ``quick`` differ only in the number of examples; choose with ``HYPOTHESIS_PROFILE=quick``.
 A test that wants more or fewer examples scales the profile's number (``settings().max_examples * 10``) rather than
@@ -14,6 +14,7 @@ import pytest
 from hypothesis import settings
 
 from tests.support import services
+from tests.support.order import interleaved
 from tests.support.toxiproxy import Toxiproxy
 
 for _name, _examples in (("ci", 200), ("quick", 20)):
@@ -28,6 +29,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=None,
         help="address of a running exchange simulator that tests/simulator is run against, such as http://127.0.0.1:9100",
     )
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin files in an order that keeps several workers busy; ``make test`` has xdist keep to it."""
+    items[:] = interleaved(items)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,8 @@
 """Every command says what it does and what its options mean."""
 
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from importlib.metadata import version
 
@@ -31,6 +33,7 @@ def test_the_commands_are_those_that_are_promised() -> None:
         ("simulate",),
         ("replay",),
         ("project",),
+        ("publish",),
         ("analytics",),
         ("audit",),
         ("journal", "status"),
@@ -91,3 +94,15 @@ def test_without_a_command_the_help_is_shown_as_wrong_usage(arguments: list[str]
 @pytest.mark.parametrize("arguments", [["fly"], ["run", "--fly"], ["signal", "fly"], ["replay"]], ids=" ".join)
 def test_an_unknown_command_or_option_is_wrong_usage(arguments: list[str]) -> None:
     assert CliRunner().invoke(app, arguments).exit_code == 2
+
+
+def test_a_start_imports_its_own_command_and_no_other() -> None:
+    """A pod that takes over from another has its shards waiting while it imports."""
+    look = "import sys; from tradeengine.cli.app import app; app(['sample', '--help'], standalone_mode=False)"
+    tell = "print(*[name for name in sys.modules if name.startswith('tradeengine.cli.')])"
+
+    done = subprocess.run([sys.executable, "-c", f"{look}; {tell}"], capture_output=True, text=True, check=True)
+
+    loaded = set(done.stdout.splitlines()[-1].split())
+    assert "tradeengine.cli.sample" in loaded
+    assert not loaded & {f"tradeengine.cli.{module}" for module in ("run", "simulator", "audit", "prices", "signals")}

@@ -22,6 +22,7 @@ def stage() -> Iterator[Stage]:
         yield made
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_every_kind_of_command_may_be_the_last_or_go_unanswered(stage: Stage) -> None:
     """``python -m tests.crashes`` strikes every single one; this, one of each kind, at another place in each run."""

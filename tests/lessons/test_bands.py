@@ -47,7 +47,7 @@ async def _refused_start(folder: Path, **settings: Any) -> str:
     setup = {"symbols": [entry], "marks": {"BTCUSDT": "50000"}}
     async with rig(folder, setup=setup, started=False, **QUICK, **settings) as wrong:
         wrong.engine.spawn()
-        assert await wrong.engine.ended() != 0
+        assert await wrong.engine.ended(60) != 0
         assert await changes(wrong.exchange) == []
         return wrong.engine.log()
 

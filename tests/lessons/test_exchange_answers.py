@@ -33,6 +33,7 @@ async def test_i47_an_exchange_without_the_list_of_stops_is_degraded_and_gets_no
         assert len(placed) == len(cancelled)
 
 
+@pytest.mark.slow
 async def test_i53_an_account_that_lacks_a_field_is_read_otherwise_or_said_to_be_unknown(tmp_path: Path) -> None:
     """A missing total is read from the asset; without that, health and an alert say so and orders go on afterwards."""
     missing: list[str] = ["availableBalance", "totalWalletBalance"]

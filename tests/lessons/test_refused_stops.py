@@ -44,6 +44,7 @@ async def test_i11_without_a_stop_the_position_is_closed_within_5_s(tmp_path: Pa
         assert max(tries.values()) <= 3
 
 
+@pytest.mark.slow
 async def test_i11_while_the_close_fails_too_the_alert_repeats(tmp_path: Path) -> None:
     """Stops and closing orders are refused: alerts come again and again, and the close succeeds as soon as it can."""
     async with rig(tmp_path, **QUICK) as made:

@@ -47,6 +47,7 @@ async def test_i05_the_watchdog_runs_whatever_the_flags(tmp_path: Path, flags: d
         assert await made.engine.metric("tradeengine_reconciliation_age_seconds") < 5
 
 
+@pytest.mark.slow
 async def test_i05_a_watchdog_that_sees_nothing_makes_the_engine_not_ready(tmp_path: Path) -> None:
     """While looks fail, /ready says so after two of them at the latest, with an alert; and it is over by itself."""
     async with rig(tmp_path, **QUICK) as made:

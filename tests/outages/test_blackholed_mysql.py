@@ -18,6 +18,7 @@ pytestmark = pytest.mark.process
 SIGNALS = 100
 
 
+@pytest.mark.slow
 async def test_i84_i85_a_mysql_that_never_answers_holds_nothing_up(
     tmp_path: Path, copied_stores: Stores, toxiproxy: Toxiproxy
 ) -> None:

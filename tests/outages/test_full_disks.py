@@ -20,6 +20,7 @@ TEXT = "x" * 20_000
 MOST = 1_500
 
 
+@pytest.mark.slow
 async def test_i15_i97_a_mongodb_whose_disk_is_full_takes_nothing_and_stops_stay(
     tmp_path: Path, mongo_server: MongoServer
 ) -> None:

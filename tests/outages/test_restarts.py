@@ -50,6 +50,7 @@ async def restarted(folder: Path, stores: Stores, times: int) -> None:
         await everything_holds(stores, made.exchange, folder, made.engine)
 
 
+@pytest.mark.slow
 async def test_i96_i99_restarts_on_an_empty_host_know_the_same_and_change_nothing(
     tmp_path: Path, stores: Stores
 ) -> None:

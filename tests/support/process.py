@@ -36,6 +36,8 @@ _API = re.compile(r"^\s+API\s+(http://\S+)/docs$", re.MULTILINE)
 _NATS = re.compile(r"^\s+NATS\s+(nats://\S+)$", re.MULTILINE)
 _PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR")
 _LOG_SHOWN = 6000
+# How long a start takes is not what tests are about, and a machine may have much else to do.
+_START_S = 60
 
 LOOK_S = 0.05
 """Pause between two looks of who waits for something: each takes engine and test some milliseconds."""
@@ -154,7 +156,7 @@ class EngineProcess:
     async def start(self) -> None:
         """Start the process and wait until it is ready."""
         self.spawn()
-        await self.until_ready()
+        await self.until_ready(_START_S)
 
     def kill(self) -> None:
         """End the process as a power cut would."""

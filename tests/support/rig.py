@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 
 import httpx
 
-from tests.support.process import NO_NATS, TRADEENGINE, EngineProcess, clean_env
+from tests.support.process import LOOK_S, NO_NATS, TRADEENGINE, EngineProcess, clean_env
 from tests.venue.binance.liar import Lie, liar
 
 KEY, SECRET = "simulator-key", "simulator-secret"
@@ -69,7 +69,7 @@ class Exchange:
         while not (found := _ADDRESS.search(log_file.read_text(errors="replace"))):
             assert self._process.poll() is None, f"the exchange ended\n{log_file.read_text(errors='replace')}"
             assert time.monotonic() < deadline, f"waited for the exchange\n{log_file.read_text(errors='replace')}"
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(LOOK_S)
         self.port = int(found[0].rpartition(":")[2])
 
     def kill(self) -> None:
@@ -163,7 +163,7 @@ class Rig:
             if found:
                 return found
             assert time.monotonic() < deadline, f"waited {seconds} s for {what}\n{self.engine.log_tail()}"
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(LOOK_S)
 
 
 def settings_for(exchange: Exchange, **more: str) -> dict[str, str]:

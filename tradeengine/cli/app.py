@@ -1,27 +1,48 @@
 """The commands, put together."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from tradeengine import __version__
-from tradeengine.cli import journal, prices, schema, signals
-from tradeengine.cli.analytics import analytics
-from tradeengine.cli.audit import audit
 from tradeengine.cli.base import Commands, say
-from tradeengine.cli.doctor import doctor
-from tradeengine.cli.positions import positions
-from tradeengine.cli.project import project
-from tradeengine.cli.reconcile import reconcile
-from tradeengine.cli.replay import replay
-from tradeengine.cli.run import run
-from tradeengine.cli.sample import sample
-from tradeengine.cli.simulate import simulate
-from tradeengine.cli.simulator import simulator
+from tradeengine.cli.on_demand import OnDemand, Place
+
+_FUNCTIONS = (
+    "run",
+    "doctor",
+    "simulate",
+    "simulator",
+    "replay",
+    "project",
+    "publish",
+    "audit",
+    "analytics",
+    "positions",
+    "reconcile",
+    "sample",
+)
+_GROUPS = {"journal": "journal", "schema": "schema", "prices": "prices", "signal": "signals"}
+_PLACES = {name: Place(f"tradeengine.cli.{name}", name) for name in _FUNCTIONS} | {
+    name: Place(f"tradeengine.cli.{module}", "app") for name, module in _GROUPS.items()
+}
+
+
+class _Root(Commands):
+    """All commands, of which none is imported yet."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands = OnDemand(_PLACES)
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Names in the order of the help; to know them needs no import."""
+        return list(self.commands)
+
 
 app = typer.Typer(
     name="tradeengine",
-    cls=Commands,
+    cls=_Root,
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
@@ -44,23 +65,6 @@ def root(
     ] = False,
 ) -> None:
     """Hold the options that stand before a command."""
-
-
-app.command()(run)
-app.command()(doctor)
-app.command()(simulate)
-app.command()(simulator)
-app.command()(replay)
-app.command()(project)
-app.command()(audit)
-app.command()(analytics)
-app.command()(positions)
-app.command()(reconcile)
-app.command()(sample)
-app.add_typer(journal.app)
-app.add_typer(schema.app)
-app.add_typer(prices.app)
-app.add_typer(signals.app)
 
 
 def main() -> None:
