@@ -24,8 +24,11 @@ from tests.support.records import T0, RecordedWorld, signal_records
 from tests.support.services import MongoServer
 from tradeengine.journal.record import Record
 from tradeengine.projection.base import ParkedRow
+from tradeengine.projection.batch import Batch
 from tradeengine.projection.mongodb import SCHEMA_VERSION, MongoReadModel, apply_schema, verify_schema
 from tradeengine.projection.mongodb_codec import CODEC, from_store, row_id, to_json, to_store
+from tradeengine.projection.mongodb_redo import Position, planned
+from tradeengine.projection.rows import changes_of
 from tradeengine.projection.tables import DECISIONS, TABLES, Kind
 
 KILLS = 20
@@ -438,3 +441,23 @@ async def test_i72_checkpoints_and_pages_tell_where_they_are_from(model: MongoRe
     assert held is not None
     assert (held["sequence"], held["redo"]) == (3, None)
     assert await store.collection("decisions").count_documents({"_applied": 3}) == 3
+
+
+async def test_a_redo_that_a_former_engine_has_left_is_finished(mongodb_uri: str, mongodb_database: str) -> None:
+    """Such engines kept the rows as documents; they are one binary value now."""
+    first, second = signal_records(2)
+    async with opened(MongoStore(mongodb_uri, mongodb_database)) as store:
+        await apply_schema(store)
+        batch = Batch(lambda table, key, columns: None)
+        batch.add(changes_of(first, "paper"))
+        redo = planned(0, Position(0, 1, T0), batch, lambda name: False)
+        former = {**redo.document(), "rows": list(redo.rows)}
+        held = {"_id": 0, "generation": 0, "sequence": 0, "time_ms": 0, "redo": former}
+        await store.collection("checkpoints").insert_one(held)
+
+        model = model_on(store)
+        assert await model.checkpoint(0) == 1
+        assert [row["signal_id"] for row in await rows_of(model, "decisions")] == ["s-0-0"]
+        await model.apply([second])
+        assert await model.checkpoint(0) == 2
+        await model.close()

@@ -20,6 +20,8 @@ from tests.projection.targets import prepared
 from tests.support.records import RecordedWorld, signal_records
 from tradeengine.domain.inputs import SignalReceived
 from tradeengine.projection.mysql import MySqlReadModel
+from tradeengine.projection.mysql_codec import RowLiteral, UnfitError, fits
+from tradeengine.projection.tables import FILLS
 
 
 @pytest.fixture
@@ -144,3 +146,29 @@ def test_every_value_survives_the_server(signals: list[dict[str, Any]]) -> None:
         assert row["conditional_timeout_s"] == signal["conditional_timeout_s"]
         assert (None if row["quantity"] is None else Decimal(row["quantity"])) == signal["quantity"]
         assert round(datetime.fromisoformat(row["signal_time"]).timestamp() * 1000) == signal["timestamp_ms"]
+
+
+@given(
+    st.lists(
+        st.none() | st.decimals(-(10**22), 10**22, places=20) | st.decimals(allow_nan=True, allow_infinity=True),
+        min_size=2,
+        max_size=2,
+    )
+)
+def test_a_decimal_is_written_exactly_or_not_at_all(given_values: list[Decimal | None]) -> None:
+    """I72: the short way of writing a number refuses what the long way does."""
+    literal = RowLiteral(FILLS, ("price", "quantity"))
+    fit = all(value is None or fits(value) for value in given_values)
+    if not fit:
+        with pytest.raises(UnfitError, match=r"^(price|quantity)="):
+            literal(given_values)
+        return
+    written = literal(given_values).decode()[1:-1].split(",")
+    assert [None if text == "NULL" else Decimal(text) for text in written] == given_values
+
+
+def test_texts_that_cannot_be_sent_are_refused_with_their_column() -> None:
+    with pytest.raises(UnfitError, match="order_id="):
+        RowLiteral(FILLS, ("order_id",))(["\ud800"])
+    with pytest.raises(UnfitError, match="opening='x'"):
+        RowLiteral(FILLS, ("opening",))(["x"])

@@ -359,7 +359,7 @@ def test_pages_of_large_records_are_short() -> None:
     size = PageSize()
     small = signal_records(3)
     assert size.limit == 1
-    for expected in (2, 4, 8):
+    for expected in (4, 16, 64):
         size.saw(small)
         assert size.limit == expected
     world = RecordedWorld()

@@ -6,6 +6,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import Final
 
 import structlog
 
@@ -22,6 +23,11 @@ from tradeengine.projection.mongodb_schema import SCHEMA_VERSION, apply_schema, 
 from tradeengine.projection.mongodb_shard import CHECKPOINTS, MAX_REDO_BYTES, MongoShard
 from tradeengine.projection.prefetch import MAX_REMEMBERED, RowMemory
 from tradeengine.projection.query import parse_query
+from tradeengine.projection.workshop import Workshop
+
+_AT_ONCE: Final = 2
+"""Shards that are written side by side: rows of one are made while the server writes another's. Leases and the
+journal's commits may wait behind all that is under way."""
 
 log = structlog.get_logger(__name__)
 
@@ -62,9 +68,18 @@ class MongoReadModel:
     ) -> None:
         self.freshness = Freshness(clock)
         self._store = store
-        self._make_shard = partial(MongoShard, store, venue=venue, on_parked=on_parked, max_redo_bytes=max_redo_bytes)
+        self._workshop = Workshop(f"rows-{store.name}", self.freshness)
+        self._make_shard = partial(
+            MongoShard,
+            store,
+            venue=venue,
+            workshop=self._workshop,
+            on_parked=on_parked,
+            max_redo_bytes=max_redo_bytes,
+        )
         self._memory = RowMemory(remembered)
         self._shards: dict[int, MongoShard] = {}
+        self._room = asyncio.Semaphore(_AT_ONCE)
         self._opened = False
 
     async def open(self) -> None:
@@ -92,6 +107,7 @@ class MongoReadModel:
     async def close(self) -> None:
         """Give the store back."""
         self._shards.clear()
+        await self._workshop.close()
         if self._opened:
             self._opened = False
             await self._store.close()
@@ -134,7 +150,8 @@ class MongoReadModel:
         return Page(rows=rows, next_cursor=following_page, source="mongodb", age_seconds=age)
 
     async def _apply(self, shard: int, records: list[Record]) -> None:
-        self._note(shard, await self._shard(shard).apply(records))
+        async with self._room:
+            self._note(shard, await self._shard(shard).apply(records))
 
     def _shard(self, shard: int) -> MongoShard:
         found = self._shards.get(shard)

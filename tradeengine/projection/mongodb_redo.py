@@ -2,10 +2,10 @@
 
 MongoDB is asked for nothing but single documents that change at once. So the rows of a batch, as absolute values,
 first become part of the shard's checkpoint; then they are written, however often and by whomever; then the checkpoint
-moves on.
+moves on. There they are one binary value, documents in BSON one behind the other: a server has nothing to look into.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from typing import Any, Final, NamedTuple, Self
 
@@ -20,8 +20,9 @@ from tradeengine.projection.base import ParkedRow
 from tradeengine.projection.batch import Batch, PendingRow
 from tradeengine.projection.changes import CloseContributions, Key
 from tradeengine.projection.mongodb_codec import CODEC, row_id, to_store
+from tradeengine.projection.prefetch import Rest, RowName, no_rest
 from tradeengine.projection.sqlite_codec import decimal_text
-from tradeengine.projection.tables import TABLES, Kind, Table
+from tradeengine.projection.tables import TABLES, Kind
 
 PARKED: Final = "parked_rows"
 
@@ -69,8 +70,8 @@ class Redo(NamedTuple):
         What is among the rows because its own table could not hold it.
     clear
         Whether, instead, all rows of former generations are to go.
-    size
-        Bytes of the rows, if it is known.
+    packed
+        The rows in BSON, if they are known; a redo that was found needs none.
     chunked
         Whether the rows are kept apart from the checkpoint.
     """
@@ -81,8 +82,13 @@ class Redo(NamedTuple):
     closings: Sequence[CloseContributions] = ()
     parked: Sequence[ParkedRow] = ()
     clear: bool = False
-    size: int = 0
+    packed: Sequence[bytes] = ()
     chunked: bool = False
+
+    @property
+    def size(self) -> int:
+        """Bytes of the packed rows."""
+        return sum(map(len, self.packed))
 
     def document(self, chunks: Sequence[str] = ()) -> Document:
         """What the checkpoint holds; rows that do not fit are in chunks of these ids."""
@@ -90,7 +96,7 @@ class Redo(NamedTuple):
             "to": self.to.sequence,
             "time_ms": self.to.time_ms,
             "clear": self.clear,
-            "rows": [] if chunks else list(self.rows),
+            "rows": b"" if chunks else b"".join(self.packed),
             "chunks": list(chunks),
             "closings": [_closing_document(closing) for closing in self.closings],
         }
@@ -104,27 +110,38 @@ class Redo(NamedTuple):
         return cls(shard, to, rows, closings, parked, held["clear"], chunked=bool(held["chunks"]))
 
 
-def planned(shard: int, to: Position, batch: Batch) -> Redo:
-    """Redo that leaves the rows as a batch has them; a row that no document can hold is parked."""
-    rows = []
-    parked = []
-    total = 0
-    for place, ((name, key), pending) in enumerate(batch.rows.items()):
-        table = TABLES[name]
+def planned(shard: int, to: Position, batch: Batch, exists: Callable[[RowName], bool], rest: Rest = no_rest) -> Redo:
+    """Redo that leaves the rows as a batch has them; a row that no document can hold is parked.
+
+    Parameters
+    ----------
+    exists
+        Whether a row is known to be there: nothing is prepared to make it, which a server does at some cost.
+    rest
+        Called between rows.
+    """
+    rows, packed, parked = [], [], []
+    for place, (name, pending) in enumerate(batch.rows.items()):
+        rest()
         made = order_text(shard, to, place)
         try:
-            row = _row(table, key, pending, made)
-            size = len(bson.encode(row, codec_options=CODEC))
-            if size > MAX_ROW_BYTES:
-                raise Rejected(f"{size} bytes are more than the {MAX_ROW_BYTES} that a document may be given")
+            row = _row(name, pending, None if exists(name) else made)
+            held = bson.encode(row, codec_options=CODEC)
+            if len(held) > MAX_ROW_BYTES:
+                raise Rejected(f"{len(held)} bytes are more than the {MAX_ROW_BYTES} that a document may be given")
         except (Rejected, BSONError, OverflowError, UnicodeEncodeError) as error:
-            refused = ParkedRow(name, key_text(key), str(error)[:500], shard, to.sequence)
+            refused = ParkedRow(name[0], key_text(name[1]), str(error)[:500], shard, to.sequence)
             parked.append(refused)
             row = parked_document(refused, pending.values, made)
-            size = len(bson.encode(row, codec_options=CODEC))
+            held = bson.encode(row, codec_options=CODEC)
         rows.append(row)
-        total += size
-    return Redo(shard, to, rows, tuple(batch.closings), tuple(parked), size=total)
+        packed.append(held)
+    return Redo(shard, to, rows, tuple(batch.closings), tuple(parked), packed=packed)
+
+
+def unpacked(held: bytes | Sequence[Document]) -> Sequence[Document]:
+    """Rows of what a checkpoint or a chunk holds; the first engines kept them as documents."""
+    return bson.decode_all(held, CODEC) if isinstance(held, bytes) else held
 
 
 def order_text(shard: int, to: Position, place: int) -> str:
@@ -132,19 +149,18 @@ def order_text(shard: int, to: Position, place: int) -> str:
     return f"{to.time_ms:011x}{shard:03x}{to.sequence:010x}{place:06x}"
 
 
-def in_chunks(rows: Sequence[Document], most: int) -> Iterator[list[Document]]:
-    """Rows in lists of at most so many bytes, or of one row."""
-    chunk: list[Document] = []
+def in_chunks(packed: Sequence[bytes], most: int) -> Iterator[bytes]:
+    """Packed rows in pieces of at most so many bytes, or of one row."""
+    chunk: list[bytes] = []
     total = 0
-    for row in rows:
-        size = len(bson.encode(row, codec_options=CODEC))
-        if chunk and total + size > most:
-            yield chunk
+    for row in packed:
+        if chunk and total + len(row) > most:
+            yield b"".join(chunk)
             chunk, total = [], 0
         chunk.append(row)
-        total += size
+        total += len(row)
     if chunk:
-        yield chunk
+        yield b"".join(chunk)
 
 
 def key_text(key: Key) -> str:
@@ -174,14 +190,15 @@ def parked_row(document: Document) -> ParkedRow:
     return ParkedRow(made["table"], made["key"], document["set"]["reason"], made["shard"], made["sequence"])
 
 
-def _row(table: Table, key: Key, pending: PendingRow, made: str) -> Document:
+def _row(name: RowName, pending: PendingRow, made: str | None) -> Document:
+    table, key = TABLES[name[0]], name[1]
     kinds = table.columns
     row: Document = {
         "table": table.name,
         "id": row_id(table, key),
         "set": {column: to_store(kinds[column], value) for column, value in pending.values.items()},
     }
-    if pending.made:
+    if pending.made and made is not None:
         columns = {column: to_store(kinds[column], value) for column, value in zip(table.key, key, strict=True)}
         row["made"] = {**columns, "_made": made}
     return row

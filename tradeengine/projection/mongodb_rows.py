@@ -16,8 +16,6 @@ from tradeengine.projection.mongodb_codec import APPLIED, CODEC, SHARD, from_sto
 from tradeengine.projection.mongodb_redo import GENERATION_STEP, PARKED, Redo, order_text, parked_document
 from tradeengine.projection.prefetch import Row, RowName
 from tradeengine.projection.tables import (
-    DAILY_PNL,
-    EXCHANGE_POSITIONS,
     POSITION_CONTRIBUTIONS,
     SYMBOL_HALTS,
     TABLES,
@@ -31,9 +29,9 @@ _MOST_IDS: Final = 1_000
 _MOST_UPDATES: Final = 250
 _AT_ONCE: Final = 4
 """Commands under way, so that a server which writes a few hundred documents a second keeps each one's deadline."""
-_MADE_AGAIN: Final = frozenset({DAILY_PNL.name, EXCHANGE_POSITIONS.name, SYMBOL_HALTS.name})
-"""Tables whose rows are told to be made although they mostly exist."""
-_MOST_CLOSINGS: Final = 100
+_MADE_AGAIN: Final = frozenset({SYMBOL_HALTS.name})
+"""Tables whose rows are told to be made although they mostly exist, and are remembered nowhere."""
+_MOST_CLOSINGS: Final = 1_000
 _MOST_CLEARED: Final = 5_000
 
 

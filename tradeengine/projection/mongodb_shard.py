@@ -23,18 +23,21 @@ from shared.errors import OutcomeUnknown
 from shared.mongodb import Document, MongoStore, mapped_errors
 from tradeengine.journal.record import Record
 from tradeengine.projection.base import OnParked, following
-from tradeengine.projection.changes import Change
 from tradeengine.projection.freshness import record_time
-from tradeengine.projection.mongodb_redo import Position, Redo, in_chunks, planned
+from tradeengine.projection.mongodb_redo import Position, Redo, in_chunks, planned, unpacked
 from tradeengine.projection.mongodb_rows import clear_rows, collection, fetch_rows, write_rows
-from tradeengine.projection.prefetch import Prefetch, RowMemory
-from tradeengine.projection.rows import changes_of
+from tradeengine.projection.prefetch import Prefetch, Rest, RowMemory, RowName
+from tradeengine.projection.rows import changes_of_all
+from tradeengine.projection.workshop import Workshop
 
 CHECKPOINTS: Final = "checkpoints"
 CHUNKS: Final = "redo_chunks"
 
 MAX_REDO_BYTES: Final = 8 * 2**20
 """Most bytes of rows in one checkpoint, well below the 16 MiB of a document (MongoDB manual, Limits and Thresholds)."""
+
+_MUCH: Final = 500
+"""Entries that hardly come together in a second for one shard."""
 
 _START = Position(0, 0, 0)
 
@@ -50,6 +53,8 @@ class MongoShard:
         Name of the venue, for ``positions.exchange``.
     memory
         What this process has written last; this shard's rows only.
+    workshop
+        Where rows are made.
     on_parked
         Told of rows that cannot be stored.
     max_redo_bytes
@@ -63,6 +68,7 @@ class MongoShard:
         *,
         venue: str,
         memory: RowMemory,
+        workshop: Workshop,
         on_parked: OnParked,
         max_redo_bytes: int = MAX_REDO_BYTES,
     ) -> None:
@@ -70,6 +76,7 @@ class MongoShard:
         self._shard = shard
         self._venue = venue
         self._memory = memory
+        self._workshop = workshop
         self._on_parked = on_parked
         self._max_redo_bytes = max_redo_bytes
         self._lock = asyncio.Lock()
@@ -129,26 +136,37 @@ class MongoShard:
 
     async def _advance(self, position: Position, records: Sequence[Record]) -> None:
         """Apply records, or the first half of them if all are too many for one redo."""
+        memory, work = self._memory, self._workshop
         time_ms = max(position.time_ms, *[record_time(record) for record in records])
         to = Position(position.generation, records[-1].sequence, time_ms)
-        changes = [change for record in records for change in changes_of(record, self._venue)]
-        prefetch = await self._prefetched(position, changes)
-        redo = planned(self._shard, to, prefetch.batch)
+        hurried = _is_much(records)
+        prefetch = await self._prefetched(position, records, hurried=hurried)
+
+        def exists(name: RowName) -> bool:
+            return prefetch.found.get(name) is not None or memory.get(name, ()) is not None
+
+        redo = await work.do(lambda rest: planned(self._shard, to, prefetch.batch, exists, rest), hurried=hurried)
         if redo.size > self._max_redo_bytes and len(records) > 1:
             await self._advance(position, records[: len(records) // 2])
             return
         redo = redo._replace(chunked=redo.size > self._max_redo_bytes)
-        if await self._begin(position, redo) and await self._finish(redo):
-            self._memory.wrote(prefetch.batch, prefetch.found)
-            if redo.parked:
-                self._memory.clear()
-            self._position = to
-        else:
+        if not (await self._begin(position, redo) and await self._finish(redo)):
             self._lose()
+            return
+        if redo.parked:
+            self._forget()
+        else:
+            await work.do(lambda _: memory.wrote(prefetch.batch, prefetch.found))
+        self._position = to
 
-    async def _prefetched(self, position: Position, changes: Sequence[Change]) -> Prefetch:
-        prefetch = Prefetch(changes, self._memory)
-        while missing := prefetch.missing():
+    async def _prefetched(self, position: Position, records: Sequence[Record], *, hurried: bool) -> Prefetch:
+        work = self._workshop
+
+        def begun(rest: Rest) -> Prefetch:
+            return Prefetch(changes_of_all(records, self._venue, rest), self._memory, rest)
+
+        prefetch = await work.do(begun, hurried=hurried)
+        while missing := await work.do(lambda _: prefetch.missing(), hurried=hurried):
             prefetch.supply(missing, await fetch_rows(self._store, position.generation, missing))
         return prefetch
 
@@ -183,11 +201,11 @@ class MongoShard:
     async def _found(self, held: Document) -> Redo | None:
         """The redo of a checkpoint; ``None`` if it is finished by now and its chunks are gone."""
         document = held["redo"]
-        rows = document["rows"]
+        rows = unpacked(document["rows"])
         if document["chunks"]:
             with mapped_errors(writing=False):
                 chunks = collection(self._store, CHUNKS).find({"_id": {"$in": document["chunks"]}})
-                parts = {part["_id"]: part["rows"] async for part in chunks}
+                parts = {part["_id"]: unpacked(part["rows"]) async for part in chunks}
             if len(parts) < len(document["chunks"]):
                 return None
             rows = [row for name in document["chunks"] for row in parts[name]]
@@ -196,7 +214,7 @@ class MongoShard:
     async def _put_chunks(self, redo: Redo) -> list[str]:
         """Write the rows into chunks of an id that nobody else uses, as another may promise other rows meanwhile."""
         token, names = ObjectId(), []
-        for number, rows in enumerate(in_chunks(redo.rows, self._max_redo_bytes)):
+        for number, rows in enumerate(in_chunks(redo.packed, self._max_redo_bytes)):
             names.append(f"{self._shard}/{redo.to.generation}/{redo.to.sequence}/{token}/{number}")
             mark = {"shard": self._shard, "mark": redo.to.mark}
             with mapped_errors(writing=True):
@@ -225,7 +243,16 @@ class MongoShard:
 
     def _lose(self) -> None:
         self._position = None
-        self._memory.clear()
+        self._forget()
+
+    def _forget(self) -> None:
+        # Work that nobody waits for any more may still write down what it knows: it has the former part.
+        self._memory = self._memory.part()
+
+
+def _is_much(records: Sequence[Record]) -> bool:
+    """Whether the shard is catching up: what the loop is busy with then is mostly these rows."""
+    return sum(len(record.entries) for record in records) >= _MUCH
 
 
 def _position(held: Document) -> Position:

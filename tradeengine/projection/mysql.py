@@ -7,14 +7,15 @@ import structlog
 
 from contracts.query import Page
 from shared.clock import Clock
-from shared.mysql import MySqlThread
+from shared.mysql import MySqlConnection, MySqlThread
 from shared.mysql_address import MySqlAddress
 from tradeengine.journal.record import Record
 from tradeengine.projection.base import OnParked, Parked, ParkedRow
+from tradeengine.projection.courtesy import Courtesy
 from tradeengine.projection.freshness import Freshness
 from tradeengine.projection.mysql_reader import read_page, read_parked
 from tradeengine.projection.mysql_schema import require_schema
-from tradeengine.projection.mysql_writer import Checkpoints, RecordWriter, read_checkpoints
+from tradeengine.projection.mysql_writer import Applied, Checkpoints, RecordWriter, read_checkpoints
 from tradeengine.projection.query import parse_query
 
 log = structlog.get_logger(__name__)
@@ -61,7 +62,8 @@ class MySqlReadModel:
         self.freshness = Freshness(clock)
         self._prefix = prefix
         self._on_parked = on_parked
-        self._records = RecordWriter(venue, prefix)
+        self._courtesy = Courtesy()
+        self._records = RecordWriter(venue, prefix, self._courtesy.rest)
         self._writer = MySqlThread(address, timeout_s=timeout_s)
         self._reader = MySqlThread(address, timeout_s=timeout_s)
 
@@ -85,6 +87,7 @@ class MySqlReadModel:
 
     async def close(self) -> None:
         """Finish the transaction under way and disconnect."""
+        self._courtesy.end()
         await self._reader.close()
         await self._writer.close()
 
@@ -97,7 +100,13 @@ class MySqlReadModel:
         """Apply records in one transaction; see :class:`~tradeengine.projection.base.ReadModel`."""
         if not records:
             return
-        applied = await self._writer.run(partial(self._records.apply, records))
+        age = self.freshness.age_seconds
+
+        def work(connection: MySqlConnection) -> Applied:
+            self._courtesy.begin(age)
+            return self._records.apply(records, connection)
+
+        applied = await self._writer.run(work)
         self._note(applied.checkpoints)
         for row in applied.parked:
             self._on_parked(row)

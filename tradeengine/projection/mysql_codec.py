@@ -3,13 +3,14 @@
 Decimals are ``DECIMAL(38,18)``, times ``DATETIME(3)`` in UTC, days ``DATE``, lists and objects ``JSON``.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
+from pymysql.converters import escape_string
 
 from contracts.values import MAX_DECIMALS, MAX_DIGITS, iso_millis
 from tradeengine.projection.tables import Kind, Table
@@ -23,6 +24,10 @@ class UnfitError(Exception):
     """A value that a column cannot hold exactly."""
 
 
+_UNFIT: Final = (UnfitError, AttributeError, OverflowError, TypeError, ValueError)
+_SHORT: Final = MAX_DIGITS - MAX_DECIMALS
+
+
 def fits(value: Decimal) -> bool:
     """Whether ``DECIMAL(38,18)`` holds a finite number without rounding it."""
     _, digits, exponent = value.as_tuple()
@@ -32,30 +37,49 @@ def fits(value: Decimal) -> bool:
     return not value or (exponent + zeros >= -MAX_DECIMALS and value.adjusted() < MAX_DIGITS - MAX_DECIMALS)
 
 
-def parameters(table: Table, columns: Iterable[str], values: Iterable[Any]) -> list[Any]:
-    """Values of columns as parameters of a statement that writes them.
+class RowLiteral:
+    """Writes rows of a table as SQL: what to do with each column is found out once, for it is done for every value.
 
-    Raises
-    ------
-    UnfitError
-        If MySQL would round one, or take it for another: the text names column and value.
+    Parameters
+    ----------
+    columns
+        Columns in the order in which rows name their values.
     """
-    return [
-        None if value is None else _held(table, column, value) for column, value in zip(columns, values, strict=True)
-    ]
+
+    def __init__(self, table: Table, columns: Sequence[str]) -> None:
+        self._columns = tuple(columns)
+        self._writers = tuple(_writer(table, column) for column in columns)
+
+    def __call__(self, values: Sequence[Any]) -> bytes:
+        """Values in brackets, for the server to read.
+
+        Raises
+        ------
+        UnfitError
+            If MySQL would round one, or take it for another: the text names column and value.
+        """
+        try:
+            found = ["NULL" if v is None else write(v) for write, v in zip(self._writers, values, strict=True)]
+            return f"({','.join(found)})".encode()
+        except _UNFIT as error:
+            raise self._why(values) from error
+
+    def _why(self, values: Sequence[Any]) -> UnfitError:
+        """Find the column whose value did not fit."""
+        for column, write, value in zip(self._columns, self._writers, values, strict=True):
+            try:
+                if value is not None:
+                    write(value).encode()
+            except UnfitError as error:
+                return UnfitError(f"{column}={error}")
+            except _UNFIT as error:
+                return UnfitError(f"{column}={value!r} is none of its kind: {error}")
+        return UnfitError("the row cannot be written")
 
 
-def _held(table: Table, column: str, value: Any) -> Any:
+def _writer(table: Table, column: str) -> Callable[[Any], str]:
     kind = table.columns[column]
-    try:
-        held = _TO_STORE[kind](value)
-    except (OverflowError, TypeError, ValueError) as error:
-        raise UnfitError(f"{column}={value!r} is none of its kind: {error}") from error
-    if kind is Kind.DECIMAL and not fits(held):
-        raise UnfitError(f"{column}={held} has more than {MAX_DECIMALS} decimals or {MAX_DIGITS} digits")
-    if kind is Kind.TEXT and held.endswith(" ") and column in table.key:
-        raise UnfitError(f"{column}={held!r} ends with a blank, which MySQL does not tell from the name without it")
-    return held
+    return _key_literal if kind is Kind.TEXT and column in table.key else _LITERALS[kind]
 
 
 def to_store(kind: Kind, value: Any) -> Any:
@@ -81,6 +105,10 @@ def _same(value: Any) -> Any:
     return value
 
 
+def _day(day: int) -> str:
+    return (_EPOCH + timedelta(days=day)).isoformat()
+
+
 @lru_cache(maxsize=256)
 def _time(time_ms: int) -> str:
     return iso_millis(time_ms).replace("T", " ").removesuffix("Z")
@@ -89,6 +117,30 @@ def _time(time_ms: int) -> str:
 @lru_cache(maxsize=256)
 def _millis(held: str) -> int:
     return (datetime.fromisoformat(held).replace(tzinfo=UTC) - _EPOCH_TIME) // _MILLISECOND
+
+
+def _text_literal(value: Any) -> str:
+    return f"'{escape_string(value if type(value) is str else str(value))}'"
+
+
+def _key_literal(value: Any) -> str:
+    literal = _text_literal(value)
+    if literal[-2] == " ":
+        raise UnfitError(f"{value!r} ends with a blank, which MySQL does not tell from the name without it")
+    return literal
+
+
+def _decimal_literal(value: Decimal) -> str:
+    literal = format(value, "f")
+    # A short text has not even room for too many digits.
+    if (len(literal) > _SHORT or not value.is_finite()) and not fits(value):
+        raise UnfitError(f"{value} has more than {MAX_DECIMALS} decimals or {MAX_DIGITS} digits")
+    return literal
+
+
+@lru_cache(maxsize=1024)
+def _time_literal(time_ms: int) -> str:
+    return f"'{_time(time_ms)}'"
 
 
 def _decimal_text(held: str) -> str:
@@ -100,10 +152,20 @@ _TO_STORE: dict[Kind, Callable[[Any], Any]] = {
     Kind.TEXT: _text,
     Kind.DECIMAL: _same,
     Kind.TIME: _time,
-    Kind.DATE: lambda day: (_EPOCH + timedelta(days=day)).isoformat(),
+    Kind.DATE: _day,
     Kind.INTEGER: _same,
     Kind.BOOLEAN: int,
     Kind.JSON: lambda value: msgspec.json.encode(value).decode(),
+}
+_LITERALS: dict[Kind, Callable[[Any], str]] = {
+    Kind.TEXT: _text_literal,
+    Kind.DECIMAL: _decimal_literal,
+    Kind.TIME: _time_literal,
+    Kind.DATE: lambda day: f"'{_day(day)}'",
+    Kind.INTEGER: lambda value: str(int(value)),
+    Kind.BOOLEAN: lambda value: str(int(value)),
+    # The session's sql_mode has backslashes escape, which these texts are full of.
+    Kind.JSON: lambda value: f"'{escape_string(msgspec.json.encode(value).decode())}'",
 }
 _FROM_STORE: dict[Kind, Callable[[Any], Any]] = {
     Kind.TEXT: _same,

@@ -12,9 +12,9 @@ from shared.mysql_errors import refuses_row
 from tradeengine.projection.base import ParkedRow
 from tradeengine.projection.changes import Key
 from tradeengine.projection.contributions import Contribution
-from tradeengine.projection.mysql_codec import UnfitError, from_store, parameters, to_store
-from tradeengine.projection.mysql_statements import select, upsert
-from tradeengine.projection.prefetch import Row, RowName
+from tradeengine.projection.mysql_codec import UnfitError, from_store, to_store
+from tradeengine.projection.mysql_statements import Upsert, select, upsert
+from tradeengine.projection.prefetch import Rest, Row, RowName, no_rest
 from tradeengine.projection.tables import TABLES
 
 _KEYS_A_QUERY: Final = 500
@@ -44,17 +44,28 @@ class RowWriter:
     ----------
     prefix
         Before every table's name.
+    rest
+        Called between rows.
     refuse
         Takes rows that the server refuses, one by one; without it such a row is an error of the whole statement.
     """
 
-    def __init__(self, cursor: Cursor, prefix: str, max_statement_bytes: int, refuse: Refuse | None = None) -> None:
+    def __init__(
+        self,
+        cursor: Cursor,
+        prefix: str,
+        max_statement_bytes: int,
+        *,
+        rest: Rest = no_rest,
+        refuse: Refuse | None = None,
+    ) -> None:
         self._cursor = cursor
         self._prefix = prefix
         self._refuse = refuse
-        self._max_characters = max_statement_bytes // 8
+        self._rest = rest
+        self._most_row = max_statement_bytes // 8
         # A single row may be larger; MySQL's own limit is kept by the check of each row.
-        cursor.max_stmt_length = min(_STATEMENT_BYTES, max_statement_bytes // 2)  # type: ignore[misc]
+        self._most = min(_STATEMENT_BYTES, max_statement_bytes // 2)
 
     def write(self, rows: Iterable[tuple[RowName, Row]]) -> None:
         """Make rows, or set these columns of those that are there.
@@ -99,9 +110,11 @@ class RowWriter:
             found.setdefault(position, []).append(Contribution(contribution, Decimal(quantity), Decimal(price)))
         return found
 
-    def _execute(self, statement: str, rows: list[tuple[RowName, Row]]) -> None:
+    def _execute(self, upsert: Upsert, rows: list[tuple[RowName, Row]]) -> None:
         try:
-            self._cursor.executemany(statement, [self._parameters(*row) for row in rows])
+            for statement in upsert.statements((self._literal(upsert, *row) for row in rows), self._most):
+                # Its stubs forget that the driver sends bytes as they are.
+                self._cursor.execute(statement)  # type: ignore[call-overload]
         except UnfitError as error:
             raise RowRefusedError(str(error)) from error
         except pymysql.Error as error:
@@ -109,13 +122,12 @@ class RowWriter:
                 raise
             raise RowRefusedError(str(error.args[-1])) from error
 
-    def _parameters(self, name: RowName, values: Row) -> list[Any]:
-        table, key = TABLES[name[0]], name[1]
-        found = parameters(table, (*values, *table.key), (*values.values(), *key))
-        size = sum(len(value) for value in found if type(value) is str)
-        if size > self._max_characters:
-            raise UnfitError(f"{size} characters are too many for the server's max_allowed_packet")
-        return found
+    def _literal(self, upsert: Upsert, name: RowName, values: Row) -> bytes:
+        self._rest()
+        literal = upsert.row((*values.values(), *name[1]))
+        if len(literal) > self._most_row:
+            raise UnfitError(f"{len(literal)} bytes are too many for the server's max_allowed_packet")
+        return literal
 
     def _read(
         self, name: str, columns: tuple[str, ...], wanted: Mapping[str, list[Key]]

@@ -1,26 +1,52 @@
 """SQL statements on the read model's tables in MySQL.
 
-Table and column names come from the engine's own tables, values are always parameters.
+Table and column names come from the engine's own tables; values are parameters, or literals of
+:class:`~tradeengine.projection.mysql_codec.RowLiteral` where there are many.
 """
 
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
+from tradeengine.projection.mysql_codec import RowLiteral
 from tradeengine.projection.tables import TABLES
 
 
-@lru_cache(maxsize=1024)
-def upsert(table: str, prefix: str, columns: tuple[str, ...]) -> str:
-    """Make rows, or set columns of those that are there; parameters are columns, then key.
+class Upsert:
+    """Makes rows, or sets columns of those that are there; in the form that MySQL and MariaDB share.
 
-    The form that MySQL and MariaDB share; PyMySQL makes one statement for many rows of it.
+    Parameters
+    ----------
+    columns
+        Columns to set, without those of the key.
     """
-    key = TABLES[table].key
-    names = (*columns, *key)
-    changed = ", ".join(f"`{column}` = VALUES(`{column}`)" for column in columns or key[:1])
-    return (
-        f"INSERT INTO `{prefix}{table}` ({_listed(names)}) VALUES ({_marks(len(names))})"  # noqa: S608
-        f" ON DUPLICATE KEY UPDATE {changed}"
-    )
+
+    def __init__(self, table: str, prefix: str, columns: tuple[str, ...]) -> None:
+        key = TABLES[table].key
+        names = (*columns, *key)
+        changed = ", ".join(f"`{column}` = VALUES(`{column}`)" for column in columns or key[:1])
+        self.row = RowLiteral(TABLES[table], names)
+        """Writes a row: values of the columns, then of the key."""
+        self._head = f"INSERT INTO `{prefix}{table}` ({_listed(names)}) VALUES ".encode()  # noqa: S608
+        self._tail = f" ON DUPLICATE KEY UPDATE {changed}".encode()
+
+    def statements(self, rows: Iterable[bytes], most: int) -> Iterator[bytes]:
+        """As few statements as hold all rows in at most so many bytes each, or one row."""
+        held: list[bytes] = []
+        size = bare = len(self._head) + len(self._tail)
+        for row in rows:
+            if held and size + len(row) + 1 > most:
+                yield self._head + b",".join(held) + self._tail
+                held, size = [], bare
+            held.append(row)
+            size += len(row) + 1
+        if held:
+            yield self._head + b",".join(held) + self._tail
+
+
+@lru_cache(maxsize=1024)
+def upsert(table: str, prefix: str, columns: tuple[str, ...]) -> Upsert:
+    """Statement for rows of which the same columns are set."""
+    return Upsert(table, prefix, columns)
 
 
 def select(table: str, prefix: str, columns: tuple[str, ...], keys: int) -> str:

@@ -12,8 +12,8 @@ from tradeengine.projection.changes import CloseContributions, Key
 from tradeengine.projection.contributions import closed_contributions
 from tradeengine.projection.freshness import record_time
 from tradeengine.projection.mysql_rows import RefusedRow, RowRefusedError, RowWriter, key_text, park
-from tradeengine.projection.prefetch import Prefetch, Row, RowMemory, RowName
-from tradeengine.projection.rows import changes_of
+from tradeengine.projection.prefetch import Prefetch, Rest, Row, RowMemory, RowName, no_rest
+from tradeengine.projection.rows import changes_of_all
 
 _MAX_REASON: Final = 1_000
 
@@ -54,11 +54,14 @@ class RecordWriter:
         Name of the venue, for ``positions.exchange``.
     prefix
         Before every table's name.
+    rest
+        Called between small pieces of work.
     """
 
-    def __init__(self, venue: str, prefix: str = "") -> None:
+    def __init__(self, venue: str, prefix: str = "", rest: Rest = no_rest) -> None:
         self._venue = venue
         self._prefix = prefix
+        self._rest = rest
         self._memory = RowMemory()
         self._left: Checkpoints = {}
         """Checkpoints as this writer left them: what it remembers of rows holds while they are still there."""
@@ -90,7 +93,7 @@ class RecordWriter:
     def _write(self, cursor: Cursor, records: Sequence[Record], max_bytes: int) -> list[ParkedRow]:
         cursor.execute("SAVEPOINT batch")
         try:
-            self._change(RowWriter(cursor, self._prefix, max_bytes), records, self._memory)
+            self._change(RowWriter(cursor, self._prefix, max_bytes, rest=self._rest), records, self._memory)
         except RowRefusedError:
             # One by one, so that a refused row is known with the record that asked for it.
             cursor.execute("ROLLBACK TO SAVEPOINT batch")
@@ -105,12 +108,12 @@ class RecordWriter:
                 parked = ParkedRow(table, key_text(key), reason[:_MAX_REASON], record.shard, record.sequence)
                 refused.append(RefusedRow(parked, values))
 
-            self._change(RowWriter(cursor, self._prefix, max_bytes, refuse), [record], RowMemory(0))
+            self._change(RowWriter(cursor, self._prefix, max_bytes, refuse=refuse), [record], RowMemory(0))
         park(cursor, self._prefix, refused)
         return [row.parked for row in refused]
 
     def _change(self, writer: RowWriter, records: Sequence[Record], memory: RowMemory) -> None:
-        prefetch = Prefetch([change for record in records for change in changes_of(record, self._venue)], memory)
+        prefetch = Prefetch(changes_of_all(records, self._venue, self._rest), memory, self._rest)
         while missing := prefetch.missing():
             prefetch.supply(missing, writer.read(missing))
         writer.write(self._written(writer, prefetch, memory))

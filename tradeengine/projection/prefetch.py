@@ -11,7 +11,7 @@ reads take two to four rounds, and none while the rows are remembered from batch
 """
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from itertools import count
 from typing import Any, Final, NamedTuple
@@ -25,6 +25,14 @@ RowName = tuple[str, Key]
 
 Row = dict[str, Any]
 """Columns of a row, as changes carry them; a column that is left out is null."""
+
+Rest = Callable[[], None]
+"""Called between small pieces of work: it may wait."""
+
+
+def no_rest() -> None:
+    """Go on at once."""
+
 
 MAX_REMEMBERED: Final = 20_000
 """Most rows that are remembered."""
@@ -133,9 +141,12 @@ class Prefetch:
         In the order in which they hold.
     memory
         What is known already.
+    rest
+        Called between changes.
     """
 
-    def __init__(self, changes: Sequence[Change], memory: RowMemory) -> None:
+    def __init__(self, changes: Sequence[Change], memory: RowMemory, rest: Rest = no_rest) -> None:
+        self._rest = rest
         self._changes = changes
         self._memory = memory
         self._rounds = 0
@@ -158,6 +169,7 @@ class Prefetch:
             raise RuntimeError(f"a batch of {len(self._changes)} changes is not complete after {_MAX_ROUNDS} rounds")
         self.batch, self._missing = Batch(self._load), {}
         for change in self._changes:
+            self._rest()
             try:
                 self.batch.add((change,))
             except _NotFetchedError:

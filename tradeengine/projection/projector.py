@@ -19,7 +19,7 @@ from tradeengine.projection.pages import PageSize
 MAX_BUFFERED: Final = 20_000
 """Most entries that wait in memory; what does not fit is read from the journal later."""
 
-MAX_BATCH: Final = 2_000
+MAX_BATCH: Final = 6_000
 """About how many entries are applied in one call."""
 
 _FIRST_PAUSE_S: Final = 0.05
@@ -27,6 +27,7 @@ _LONGEST_PAUSE_S: Final = 5.0
 _TELL_S: Final = 10.0
 _FAR_BEHIND: Final = 1_000
 _FEW: Final = 200
+_LONGEST_LINGER_S: Final = 1.0
 
 log = structlog.get_logger(__name__)
 
@@ -52,7 +53,8 @@ class Projector:
         Most entries that wait in memory.
     linger_s
         Least time, in seconds, from one batch to the next while only few records wait: where each batch costs a
-        server several commands, more records in fewer of them leave it more room for the journal.
+        server several commands, more records in fewer of them leave it more room for the journal. A batch that took
+        long is followed by a pause as long, up to a second.
     """
 
     def __init__(
@@ -235,7 +237,12 @@ class Projector:
         self._announce()
         self._tell()
         if self._linger_s and not self._hurried and self._read_model.freshness.records_behind < _FEW:
-            await self._clock.sleep(max(0.0, began + self._linger_s - self._clock.monotonic()))
+            await self._linger(self._clock.monotonic() - began)
+
+    async def _linger(self, took: float) -> None:
+        """Leave the store to others for a while after a batch that took so many seconds."""
+        pause = max(self._linger_s - took, min(took, _LONGEST_LINGER_S))
+        await self._clock.sleep(pause)
 
     def _unknown(self) -> list[int]:
         return [shard for shard, followed in self._followed.items() if followed.applied is None]

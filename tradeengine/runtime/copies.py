@@ -1,6 +1,5 @@
 """Copies: what is made from the journal, kept up with it for the shards of this process."""
 
-from collections.abc import Mapping
 from typing import Final
 
 from shared.clock import Clock
@@ -11,7 +10,7 @@ from tradeengine.runtime.stores import Stores
 READ_MODEL: Final = "read_model"
 MYSQL: Final = "mysql"
 
-_LINGER_S: Final = 0.2
+_LINGER_S: Final = 0.25
 """A figure on a screen may be so old; a server then has fewer commands to do beside an order's commit."""
 
 
@@ -28,7 +27,7 @@ class Copies:
         self._copy = None if copy is None else Projector(stores.history, copy, clock, linger_s=_LINGER_S)
 
     @property
-    def projectors(self) -> Mapping[str, Projector]:
+    def projectors(self) -> dict[str, Projector]:
         """Projectors by the names that health and metrics give them."""
         return {READ_MODEL: self._read_model} | ({MYSQL: self._copy} if self._copy is not None else {})
 

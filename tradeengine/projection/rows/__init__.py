@@ -1,6 +1,6 @@
 """From a committed record to the rows that it changes: pure, one module for each table or two."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import localcontext
 from typing import Any
 
@@ -8,6 +8,7 @@ from tradeengine.domain import events as ev
 from tradeengine.domain.money import MONEY
 from tradeengine.journal.record import Record
 from tradeengine.projection.changes import Change
+from tradeengine.projection.prefetch import Rest, no_rest
 from tradeengine.projection.rows import (
     alerts,
     decisions,
@@ -38,6 +39,15 @@ def changes_of(record: Record, venue: str) -> list[Change]:
                 rows = _ROWS.get(type(event))
                 if rows is not None:
                     changes += rows(source, event)
+    return changes
+
+
+def changes_of_all(records: Iterable[Record], venue: str, rest: Rest = no_rest) -> list[Change]:
+    """Changes that records call for; ``rest`` is called between them."""
+    changes: list[Change] = []
+    for record in records:
+        rest()
+        changes += changes_of(record, venue)
     return changes
 
 
