@@ -1,5 +1,7 @@
 """Prefetch: the same rows as from a store that is asked for each, in a few rounds."""
 
+import gc
+import weakref
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -90,6 +92,17 @@ def test_reads_that_follow_from_reads_take_a_round_each() -> None:
 
 def daily(amount: int) -> Change:
     return Amend(table="daily_pnl", key=("d",), amounts={"trades": amount}, missing={"trades": 0})
+
+
+def test_what_is_done_leaves_nothing_for_the_garbage_collector() -> None:
+    """The collector of a working engine comes round so seldom that cycles would pile up."""
+    patch = Patch("orders", ("order",), {"status": "filled"})
+    gc.disable()
+    try:
+        batch = weakref.ref(prefetched([patch], Rows(), RowMemory()).batch)
+        assert batch() is None
+    finally:
+        gc.enable()
 
 
 def test_what_was_written_is_remembered_until_it_is_cleared() -> None:

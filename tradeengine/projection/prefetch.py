@@ -148,13 +148,16 @@ class Prefetch:
     def __init__(self, changes: Sequence[Change], memory: RowMemory, rest: Rest = no_rest) -> None:
         self._rest = rest
         self._changes = changes
-        self._memory = memory
+        # Apart from this object, so that the batch, which holds it, leaves no cycle behind for the garbage collector.
+        self._sought = _Sought(memory)
         self._rounds = 0
-        self.found: dict[RowName, Row | None] = {}
-        """What was fetched; ``None`` for rows that do not exist."""
-        self.batch = Batch(self._load)
+        self.batch = Batch(self._sought.load)
         """The rows to write, once :meth:`missing` has returned nothing."""
-        self._missing: dict[str, dict[Key, None]] = {}
+
+    @property
+    def found(self) -> dict[RowName, Row | None]:
+        """What was fetched; ``None`` for rows that do not exist."""
+        return self._sought.found
 
     def missing(self) -> dict[str, list[Key]]:
         """Keys of rows that must be supplied before the batch is complete, by table; nothing once it is.
@@ -167,7 +170,7 @@ class Prefetch:
         self._rounds += 1
         if self._rounds > _MAX_ROUNDS:
             raise RuntimeError(f"a batch of {len(self._changes)} changes is not complete after {_MAX_ROUNDS} rounds")
-        self.batch, self._missing = Batch(self._load), {}
+        self.batch, self._sought.missing = Batch(self._sought.load), {}
         for change in self._changes:
             self._rest()
             try:
@@ -175,7 +178,7 @@ class Prefetch:
             except _NotFetchedError:
                 # The rest is looked through as well: the more one round finds, the fewer there are.
                 continue
-        return {table: list(keys) for table, keys in self._missing.items()}
+        return {table: list(keys) for table, keys in self._sought.missing.items()}
 
     def supply(self, asked: Mapping[str, Sequence[Key]], rows: Mapping[RowName, Row]) -> None:
         """Hand in what the store holds.
@@ -191,14 +194,23 @@ class Prefetch:
             for key in keys:
                 self.found[table, key] = rows.get((table, key))
 
-    def _load(self, table: str, key: Key, columns: Sequence[str]) -> Row | None:
+
+class _Sought:
+    """What a batch reads: rows that are remembered or fetched, and those that must be fetched first."""
+
+    def __init__(self, memory: RowMemory) -> None:
+        self._memory = memory
+        self.found: dict[RowName, Row | None] = {}
+        self.missing: dict[str, dict[Key, None]] = {}
+
+    def load(self, table: str, key: Key, columns: Sequence[str]) -> Row | None:
         name = (table, key)
         if name in self.found:
             row = self.found[name]
             return None if row is None else {column: row.get(column) for column in columns}
         known = self._memory.get(name, columns)
         if known is None:
-            self._missing.setdefault(table, {})[key] = None
+            self.missing.setdefault(table, {})[key] = None
             raise _NotFetchedError
         return known
 
