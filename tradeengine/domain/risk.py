@@ -26,6 +26,7 @@ _LETTER = {
 }
 
 RISK_CHECKS = {
+    "account": (Reason.ACCOUNT_UNKNOWN,),
     "daily_loss": (Reason.DAILY_LOSS_LIMIT,),
     "drawdown": (Reason.DRAWDOWN_LIMIT,),
     "stop_side": (Reason.STOP_WRONG_SIDE, Reason.TARGET_WRONG_SIDE),
@@ -63,7 +64,8 @@ def approve_opening(
         The order, perhaps cut down to what is left of the position limit.
     """
     refusal = (
-        _losses(state, signal)
+        _unknown(signal)
+        or _losses(state, signal)
         or _stop_sides(draft, reference)
         or _stop_distance(state.config, instrument, draft, reference)
         or allowance.refusal(state.config, signal.context, leg, draft)
@@ -113,6 +115,11 @@ def _approve(state: ShardState, draft: OrderDraft, number: int, time_ms: int) ->
     )
 
 
+def _unknown(signal: SignalReceived) -> Refusal | None:
+    reason = signal.context.account_unknown
+    return _refuse(Reason.ACCOUNT_UNKNOWN, f"{reason}; closing is possible") if reason is not None else None
+
+
 def _losses(state: ShardState, signal: SignalReceived) -> Refusal | None:
     config, context = state.config, signal.context
     limit = config.max_daily_loss_usd
@@ -133,6 +140,13 @@ def _exposure(
     limit, context = state.config.max_exposure_usd, signal.context
     if limit is None:
         return None
+    room = context.exposure_room
+    if reference is not None and room is not None:
+        notional = draft.quantity * reference
+        if notional <= room:
+            return None
+        detail = f"{notional} more is asked for, and of the account's limit of {limit} there is {room} for this shard"
+        return _refuse(Reason.EXPOSURE_LIMIT, detail)
     if reference is None or context.exposure is None:
         return _refuse(Reason.NO_REFERENCE_PRICE, "the exposure limit needs a price and none is known")
     exposure = context.exposure + draft.quantity * reference

@@ -1,6 +1,6 @@
-"""The account as decisions see it: equity, exposure and the day's result over all shards of this process."""
+"""The account as decisions see it: equity, exposure and the day's result over all shards."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal, localcontext
 from typing import NamedTuple
 
@@ -12,7 +12,9 @@ from tradeengine.domain.config import TradingConfig
 from tradeengine.domain.inputs import Context
 from tradeengine.domain.money import MONEY, ZERO
 from tradeengine.domain.position import Leg
-from tradeengine.domain.state import ShardState
+from tradeengine.domain.state import DAY_MS, ShardState
+from tradeengine.runtime.limits.escrow import Escrow
+from tradeengine.runtime.limits.figures import Amounts, Figures
 
 MarkPrice = Callable[[str], Decimal | None]
 
@@ -26,7 +28,10 @@ class _Held(NamedTuple):
 
 
 class Account:
-    """Sums over the states of this process's shards.
+    """Sums over the states of this process's shards, and over what other processes show of theirs.
+
+    The limits that are dealt out (exposure, conditional orders) are held by each shard within its grant where an escrow
+    says what that is, else against the sums.
 
     Parameters
     ----------
@@ -44,22 +49,80 @@ class Account:
         self._mark_price = mark_price
         self._states: dict[int, ShardState] = {}
         self._held: dict[str, _Held] = {}
+        self._others: dict[int, Figures] = {}
+        self._is_anchored = False
+        self.escrow: Escrow | None = None
+        """What this process was granted, where other processes share the account."""
 
     def anchor(self, equity: Decimal) -> None:
         """Take what the venue says the account is worth now, in quote currency; what is booked counts from there."""
         with localcontext(MONEY):
             self._initial += equity - self.equity()
+        self._is_anchored = True
 
     def attach(self, state: ShardState) -> None:
-        """Count a shard's state in; it replaces the shard's former one."""
+        """Count a shard's state in; it replaces the shard's former one, and what another process showed of it."""
+        is_new = state.shard not in self._states
+        shown = self._others.pop(state.shard, None)
         self._states[state.shard] = state
+        if is_new and shown is None and self._is_anchored:
+            self._add(-self._figures(state).net)
 
     def detach(self, shard: int) -> None:
-        """Count a shard out that this process no longer owns."""
-        self._states.pop(shard, None)
+        """Count a shard out that this process no longer owns; what it was like counts until its next owner shows it."""
+        state = self._states.pop(shard, None)
+        if state is None:
+            return
+        if self.escrow is not None:
+            self._others[shard] = self._figures(state)
+        elif self._is_anchored:
+            self._add(self._figures(state).net)
 
-    def context(self, signal: Signal, config: TradingConfig, now_ms: int) -> Context:
-        """Facts for the decision of one signal: only those that its rules ask for, because each costs time."""
+    def show(self, others: Mapping[int, Figures]) -> None:
+        """Take what other processes show of their shards in place of what they showed before."""
+        shown = {shard: figures for shard, figures in others.items() if shard not in self._states}
+        with localcontext(MONEY):
+            unseen = sum((figures.net for shard, figures in shown.items() if shard not in self._others), ZERO)
+        self._others |= shown
+        if self._is_anchored:
+            self._add(-unseen)
+
+    def _add(self, net: Decimal) -> None:
+        """Keep the equity as the venue stated it when a shard begins or ceases to be counted."""
+        with localcontext(MONEY):
+            self._initial += net
+
+    def figures(self) -> dict[int, Figures]:
+        """What each shard of this process contributes to the account."""
+        return {shard: self._figures(state) for shard, state in self._states.items()}
+
+    def _figures(self, state: ShardState) -> Figures:
+        with localcontext(MONEY):
+            return Figures(
+                used=self._used(state),
+                realized=state.totals.realized,
+                fees=state.totals.fees,
+                funding=state.totals.funding,
+                unrealized=self._unrealized(state.legs.values()),
+                day=state.totals.day,
+                day_pnl=state.totals.day_pnl,
+                peak_equity=state.peak_equity,
+            )
+
+    def _used(self, state: ShardState) -> Amounts:
+        return Amounts(self._exposure(state.legs.values()), in_use(state))
+
+    def context(self, signal: Signal, state: ShardState, now_ms: int, *, unknown: str | None = None) -> Context:
+        """Facts for the decision of one signal: only those that its rules ask for, because each costs time.
+
+        Parameters
+        ----------
+        state
+            The signal's shard.
+        unknown
+            Why it could not be told whether there is room for it, if that was asked for in vain.
+        """
+        config = state.config
         mark = self._mark_price(signal.symbol)
         opens = signal.action in (Action.BUY, Action.SELL)
         # The peak of the drawdown is taken at every signal, whatever it asks for.
@@ -71,19 +134,25 @@ class Account:
         if not (equity or exposure or day_pnl or limit is not None):
             return Context(mark_price=mark)
         with localcontext(MONEY):
+            room = self.escrow.room(state.shard, self._used(state)) if self.escrow is not None and opens else None
             return Context(
                 mark_price=mark,
-                conditional_orders=self.conditional_orders() if limit is not None else None,
+                conditional_orders=self.conditional_orders() if limit is not None and room is None else None,
                 conditional_limit=limit,
+                conditional_room=room.conditional if limit is not None and room is not None else None,
                 equity=self.equity() if equity else None,
                 peak_equity=self.peak_equity() if drawdown else None,
-                exposure=self.exposure() if exposure else None,
+                exposure=self.exposure() if exposure and room is None else None,
+                exposure_room=room.exposure if exposure and room is not None else None,
                 day_pnl=self.day_pnl(now_ms) if day_pnl else None,
+                account_unknown=unknown or self.escrow.unknown if self.escrow is not None and opens else None,
             )
 
     def conditional_orders(self) -> int:
         """Conditional orders that rest or are asked for, of all shards."""
-        return sum(in_use(state) for state in self._states.values())
+        return sum(in_use(state) for state in self._states.values()) + sum(
+            figures.used.conditional for figures in self._others.values()
+        )
 
     def legs(self) -> Iterable[Leg]:
         """Every exchange position of this process's shards."""
@@ -93,11 +162,13 @@ class Account:
     def equity(self) -> Decimal:
         """Initial equity plus everything booked plus the unrealised P&L, in quote currency."""
         booked = sum((s.totals.realized - s.totals.fees + s.totals.funding for s in self._states.values()), ZERO)
-        return self._initial + booked + self.unrealized()
+        elsewhere = sum((figures.net for figures in self._others.values()), ZERO)
+        return self._initial + booked + self._unrealized(self.legs()) + elsewhere
 
     def peak_equity(self) -> Decimal:
         """Highest equity that any of the shards has seen, in quote currency; zero before the first."""
-        return max((state.peak_equity for state in self._states.values()), default=ZERO)
+        peaks = [state.peak_equity for state in self._states.values()]
+        return max([*peaks, *[figures.peak_equity for figures in self._others.values()]], default=ZERO)
 
     def unrealized(self) -> Decimal:
         """Unrealised P&L of all strategy positions whose price is known, in quote currency.
@@ -105,8 +176,11 @@ class Account:
         Counted by the strategies' own cost, as the booked realised P&L is: mixed with the exchange positions' average
         the two would not add up.
         """
+        return self._unrealized(self.legs()) + sum((figures.unrealized for figures in self._others.values()), ZERO)
+
+    def _unrealized(self, legs: Iterable[Leg]) -> Decimal:
         total = ZERO
-        for leg in self.legs():
+        for leg in legs:
             mark = self._mark_price(leg.symbol) if leg.strategies else None
             if mark is not None:
                 held = self._held_on(leg)
@@ -131,25 +205,30 @@ class Account:
 
     def exposure(self) -> Decimal:
         """Notional of all positions and entries under way at the newest prices (at cost where none is known)."""
+        return self._exposure(self.legs()) + sum((figures.used.exposure for figures in self._others.values()), ZERO)
+
+    def _exposure(self, legs: Iterable[Leg]) -> Decimal:
         total = ZERO
-        for leg in self.legs():
+        for leg in legs:
             mark = self._mark_price(leg.symbol) or leg.books.entry_price
             total += (leg.quantity + leg.pending) * mark
         return total
 
     def day_pnl(self, now_ms: int) -> Decimal:
         """Realised P&L less fees plus funding since 00:00 UTC, in quote currency."""
-        return sum((state.totals.pnl_of_day(now_ms) for state in self._states.values()), ZERO)
+        today = now_ms // DAY_MS
+        elsewhere = sum((figures.day_pnl for figures in self._others.values() if figures.day == today), ZERO)
+        return sum((state.totals.pnl_of_day(now_ms) for state in self._states.values()), elsewhere)
 
     def summary(self, now_ms: int) -> dict[str, Decimal]:
         """The account in figures, in quote currency."""
         with localcontext(MONEY):
-            totals = [state.totals for state in self._states.values()]
+            parts = [*self.figures().values(), *self._others.values()]
             return {
                 "initial_equity": self._initial,
-                "realized_pnl": sum((t.realized for t in totals), ZERO),
-                "fees": sum((t.fees for t in totals), ZERO),
-                "funding": sum((t.funding for t in totals), ZERO),
+                "realized_pnl": sum((part.realized for part in parts), ZERO),
+                "fees": sum((part.fees for part in parts), ZERO),
+                "funding": sum((part.funding for part in parts), ZERO),
                 "unrealized_pnl": self.unrealized(),
                 "equity": self.equity(),
                 "exposure": self.exposure(),

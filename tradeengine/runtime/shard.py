@@ -7,12 +7,12 @@ from typing import Any, Final, TypeVar
 import structlog
 from msgspec import structs
 
-from contracts.enums import Outcome, Reason, RejectionSource, Severity
 from contracts.signal import Signal
 from shared.clock import Clock
 from shared.errors import EngineError, Fenced, OutcomeUnknown, RetrySafe
-from tradeengine.domain.decide import restore, step
-from tradeengine.domain.events import AlertRaised, AnyEvent, SignalDecided
+from tradeengine.domain.decide import preview, restore, step
+from tradeengine.domain.demand import demand, lacks_room
+from tradeengine.domain.events import AnyEvent, SignalDecided
 from tradeengine.domain.inputs import AnyInput, SignalReceived
 from tradeengine.domain.state import ShardState
 from tradeengine.journal.base import Journal, Snapshot
@@ -20,10 +20,13 @@ from tradeengine.journal.record import MAX_RECORD_BYTES, Entry, EntryTooLarge, R
 from tradeengine.runtime.account import Account
 from tradeengine.runtime.committer import Committer
 from tradeengine.runtime.inbox import Inbox, SignalBatch, Work
+from tradeengine.runtime.limits.escrow import Escrow
+from tradeengine.runtime.limits.figures import Amounts
 from tradeengine.runtime.pipeline import Answer, Outstanding, Pipeline
 from tradeengine.runtime.recovery import load_state
 from tradeengine.runtime.retry import answered, until_answered
 from tradeengine.runtime.translate import to_input
+from tradeengine.runtime.undecided import failed_decision, too_large
 
 MAX_BATCH = 500
 """Most inputs in one record."""
@@ -307,17 +310,20 @@ class Shard:
 
     async def _decide_signal(self, signal: Signal) -> SignalDecided:
         now = self._clock.now_ms()
-        given = to_input(signal, now, self._account.context(signal, self.state.config, now))
+        given = to_input(signal, now, self._account.context(signal, self.state, now))
         if self.state.needs_lookup(given):
             # What is decided so far goes ahead: the store may take its time, and reports are decided meanwhile.
             self._hand_over()
             known = await self._beside_reports(self._is_decided(given.key))
             # The answer may have been long in coming: the signal is as old, and the market as it is, now.
             now = self._clock.now_ms()
-            given = to_input(signal, now, self._account.context(signal, self.state.config, now), known=known)
+            given = to_input(signal, now, self._account.context(signal, self.state, now), known=known)
+        decided = None
+        if self._account.escrow is not None:
+            given, decided = await self._within_limits(self._account.escrow, signal, given)
         self._settled = False
         try:
-            events = step(self.state, given)
+            events = step(self.state, given, decided)
             self._note(Entry(given, tuple(events)))
         except EngineError:
             raise
@@ -325,14 +331,31 @@ class Shard:
             # Supervised border: one signal that the core cannot decide must not stop the others.
             log.exception("decision_failed", strategy_id=signal.strategy_id, signal_id=signal.signal_id)
             await self._reload()
-            failed: list[AnyEvent] = [_failed(given, error)]
+            failed: list[AnyEvent] = [failed_decision(given, error)]
             if isinstance(error, EntryTooLarge):
                 given = structs.replace(given, carried={})
-                failed.append(_too_large(given, error))
+                failed.append(too_large(given, error))
             restore(self.state, failed)
             self._note(Entry(given, tuple(failed)))
             events = failed
         return next(event for event in events if isinstance(event, SignalDecided))
+
+    async def _within_limits(
+        self, escrow: Escrow, signal: Signal, given: SignalReceived
+    ) -> tuple[SignalReceived, list[AnyEvent] | None]:
+        """Ask for what a signal lacks of the account's limits; the signal as it is to be decided, and how, if known."""
+        try:
+            decided = preview(self.state, given)
+            lacked = demand(self.state, given) if lacks_room(decided) else None
+        except Exception:  # noqa: BLE001 - it fails once more when it is decided, and is dealt with there
+            return given, None
+        if lacked is None or not escrow.may_help(self.state.shard, Amounts(*lacked)):
+            return given, decided
+        self._hand_over()
+        unknown = await self._beside_reports(escrow.ask(self.state.shard, Amounts(*lacked)))
+        now = self._clock.now_ms()
+        context = self._account.context(signal, self.state, now, unknown=unknown)
+        return to_input(signal, now, context, known=given.known), None
 
     async def _is_decided(self, key: str) -> bool:
         def tell(reason: str) -> None:
@@ -364,28 +387,3 @@ class Shard:
 def _tell(answers: Sequence[Answer]) -> None:
     for batch, decisions in answers:
         batch.answer(decisions)
-
-
-def _too_large(given: SignalReceived, error: EntryTooLarge) -> AlertRaised:
-    return AlertRaised(
-        time_ms=given.time_ms,
-        name="signal_too_large",
-        severity=Severity.WARNING,
-        text=f"signal {given.signal_id} was rejected and is kept without what it carries: {error}; send less with it",
-        symbol=given.symbol,
-        strategy_id=given.strategy_id,
-    )
-
-
-def _failed(given: SignalReceived, error: Exception) -> SignalDecided:
-    return SignalDecided(
-        time_ms=given.time_ms,
-        strategy_id=given.strategy_id,
-        signal_id=given.signal_id,
-        symbol=given.symbol,
-        action=given.action,
-        outcome=Outcome.REJECTED,
-        reason=Reason.INTERNAL_ERROR,
-        source=RejectionSource.ENGINE,
-        detail=f"{type(error).__name__}: {error}"[:500],
-    )

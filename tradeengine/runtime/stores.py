@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -13,6 +13,8 @@ from shared.leases.mongodb import MongoLeases
 from shared.leases.sqlite import SqliteLeases
 from shared.mongodb import MongoStore
 from shared.mysql_address import MySqlAddress
+from shared.registers.base import Register
+from shared.registers.mongodb import MongoRegister
 from shared.settings import Settings
 from tradeengine.journal.archive import Archive
 from tradeengine.journal.archive_whole import WholeJournal
@@ -23,7 +25,11 @@ from tradeengine.projection.base import OnParked, ReadModel
 from tradeengine.projection.mongodb import MongoReadModel
 from tradeengine.projection.mysql import MySqlReadModel
 from tradeengine.projection.sqlite import SqliteReadModel
-from tradeengine.runtime.files import archive_folder, journal_file, leases_file, read_model_file
+from tradeengine.publication.checkpoints import CheckpointStore, MemoryCheckpoints
+from tradeengine.publication.checkpoints_mongodb import MongoCheckpoints
+from tradeengine.publication.checkpoints_sqlite import SqliteCheckpoints
+from tradeengine.runtime.files import archive_folder, journal_file, leases_file, publication_file, read_model_file
+from tradeengine.runtime.limits.escrow import LEDGER
 
 MONGODB: Final = "mongodb"
 SQLITE: Final = "sqlite"
@@ -60,6 +66,10 @@ class Stores:
         The analysts' copy in MySQL, where one is configured. It may be away for as long as it likes.
     archive
         What was archived of the journal.
+    register
+        Where engines deal out the account's limits, if others may work on the account too.
+    publications
+        How far execution events and alerts are published; opened by who publishes.
     """
 
     kind: str
@@ -68,6 +78,8 @@ class Stores:
     read_model: Tables
     copy: Tables | None
     archive: Archive
+    register: Register | None = None
+    publications: CheckpointStore = field(default_factory=MemoryCheckpoints)
 
     @property
     def history(self) -> Journal:
@@ -91,7 +103,9 @@ class Stores:
         """
         stack = AsyncExitStack()
         try:
-            for store in (self.journal, self.leases, self.read_model):
+            for store in (self.journal, self.leases, self.read_model, self.register):
+                if store is None:
+                    continue
                 await store.open()
                 stack.push_async_callback(store.close)
         except BaseException:
@@ -127,6 +141,7 @@ def make_stores(settings: Settings, folder: Path, venue: str, clock: Clock, on_p
             SqliteReadModel(read_model_file(folder), venue=venue, clock=clock),
             copy,
             archive,
+            publications=SqliteCheckpoints(publication_file(folder)),
         )
     store = MongoStore(settings.mongodb_uri, settings.mongodb_database, timeout_ms=settings.mongodb_timeout_ms)
     return Stores(
@@ -136,6 +151,8 @@ def make_stores(settings: Settings, folder: Path, venue: str, clock: Clock, on_p
         MongoReadModel(store, venue=venue, clock=clock, on_parked=on_parked),
         copy,
         archive,
+        MongoRegister(store, LEDGER),
+        publications=MongoCheckpoints(store),
     )
 
 

@@ -47,4 +47,5 @@ def to_input(signal: Signal, now_ms: int, context: Context, *, known: bool = Fal
         carried=signal.carried(),
         context=context,
         known=known,
+        sequence=signal.sequence,
     )

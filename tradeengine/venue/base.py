@@ -155,6 +155,13 @@ class Venue(OrderDoor, Protocol):
         """
         ...
 
+    def share_limits(self, part: int, whole: int) -> None:
+        """Leave other processes their share of what the venue lets the account do: this one has ``part / whole``.
+
+        Where there is no such limit, nothing follows.
+        """
+        ...
+
     async def account(self) -> AccountFigures | None:
         """What the account holds by the venue's own books, ``None`` where the venue keeps no account.
 

@@ -190,3 +190,62 @@ def test_what_opens_is_least_urgent_and_what_protects_most(purpose: OrderPurpose
     expected = Priority.OPEN if purpose.opening else Priority.PROTECT if purpose.protective else Priority.CLOSE
 
     assert priority_of(purpose) is expected
+
+
+async def opened(desk: Desk) -> int:
+    """How many orders may open something at once."""
+    count = 0
+    before = desk.clock.now_ms()
+    while True:
+        try:
+            await desk.spend(Priority.OPEN, 0, orders=1)
+        except RetrySafe:
+            return count
+        if desk.clock.now_ms() != before:
+            return count
+        count += 1
+
+
+@pytest.mark.parametrize("parts", [(8,), (3, 3, 2), (1,) * 8, (7, 1), (5, 2)])
+async def test_processes_that_share_an_account_open_no_more_together_than_one_alone(parts: tuple[int, ...]) -> None:
+    """Nobody has heard of the others' orders yet."""
+    counts = []
+    for part in parts:
+        desk = Desk(orders_10s=300, orders_1m=1200)
+        desk.budget.set_share(part, 8)
+        counts.append(await opened(desk))
+    assert counts == [240 * part // 8 for part in parts]
+    assert sum(counts) <= 240
+
+
+async def test_closing_and_protecting_are_held_to_no_share() -> None:
+    desk = Desk(orders_10s=10, orders_1m=1000)
+    desk.budget.set_share(1, 4)
+    assert await opened(desk) == 2
+    desk = Desk(orders_10s=10, orders_1m=1000)
+    desk.budget.set_share(1, 4)
+    for priority in (Priority.PROTECT, Priority.CLOSE) * 5:
+        await desk.spend(priority, 0, orders=1)
+    assert desk.waited_ms == 0
+
+
+async def test_a_share_says_whose_it_is_and_never_stops_a_process_for_good() -> None:
+    desk = Desk(orders_10s=10, orders_1m=1000)
+    desk.budget.set_share(1, 16)
+    await desk.spend(Priority.OPEN, 0, orders=1)
+    with pytest.raises(RetrySafe, match="1 of them opened here, where 1 of 16 shards are"):
+        await desk.spend(Priority.OPEN, 0, orders=1)
+    desk.clock.set(START_MS + 60_000)
+    await desk.spend(Priority.OPEN, 0, orders=1)
+
+
+async def test_what_the_exchange_counts_of_others_holds_beside_the_share() -> None:
+    desk = Desk(orders_10s=10, orders_1m=1000)
+    desk.budget.set_share(1, 2)
+    desk.budget.adopt(None, 7, 7)
+    assert await opened(desk) == 1
+    desk = Desk(orders_10s=10, orders_1m=1000)
+    desk.budget.adopt(None, 7, 7)
+    desk.budget.set_share(1, 2)
+    await desk.spend(Priority.CLOSE, 0, orders=1)
+    assert await opened(desk) == 0, "of the reserve nothing is for openings"

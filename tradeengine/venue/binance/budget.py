@@ -90,6 +90,10 @@ class _Window:
     def fits(self, amount: int, share_pct: int) -> bool:
         return not amount or (self.used + amount) * 100 <= self.limit * share_pct
 
+    def fits_share(self, amount: int, share_pct: int, share: tuple[int, int]) -> bool:
+        part, whole = share
+        return not amount or not self.used or (self.used + amount) * 100 * whole <= self.limit * share_pct * part
+
     def take(self, amount: int) -> None:
         self.used += amount
         self.pending += amount
@@ -105,6 +109,10 @@ class _Window:
 class Budget:
     """Deals out request weight and order counts by priority, and stops everything when the exchange asks for it.
 
+    The exchange counts orders by account and weight by address, and says with its answers what was used of them,
+    whoever used it; see :meth:`adopt`. Where several processes trade the account, openings keep to a share besides, see
+    :meth:`set_share`, so that they cannot all use up the same rest before an answer tells.
+
     Parameters
     ----------
     clock
@@ -119,6 +127,11 @@ class Budget:
         self._weight = _Window(60_000, self._limits.weight_1m)
         self._orders_10s = _Window(10_000, self._limits.orders_10s)
         self._orders_1m = _Window(60_000, self._limits.orders_1m)
+        # Openings of this process alone.
+        self._own_10s = _Window(10_000, self._limits.orders_10s)
+        self._own_1m = _Window(60_000, self._limits.orders_1m)
+        self.share = (1, 1)
+        """Part and whole of what openings may use, see :meth:`set_share`."""
         self._stopped_until = 0.0
         self.offset_ms = 0
         """What the exchange's clock is ahead of ours, milliseconds."""
@@ -127,6 +140,20 @@ class Budget:
         """Hold other limits from now on."""
         self._limits = limits
         self._weight.limit, self._orders_10s.limit, self._orders_1m.limit = limits
+        self._own_10s.limit, self._own_1m.limit = limits.orders_10s, limits.orders_1m
+
+    def set_share(self, part: int, whole: int) -> None:
+        """Let openings of this process use no more than ``part / whole`` of what openings may use of the order limits.
+
+        One may leave in each interval all the same, so that a small limit dealt among many stops nobody. Closing and
+        protecting are not held to it: their reserve is whoever's needs it.
+
+        Parameters
+        ----------
+        part, whole
+            ``0 <= part <= whole``, ``whole > 0``; the parts of all processes together are the whole at most.
+        """
+        self.share = (part, whole)
 
     @asynccontextmanager
     async def spend(self, priority: Priority, weight: int, orders: int = 0) -> AsyncIterator[None]:
@@ -147,7 +174,11 @@ class Budget:
             If it may not go within the priority's patience. Nothing was sent.
         """
         await self._admit(priority, weight, orders)
-        costs = (self._weight, weight), (self._orders_10s, orders), (self._orders_1m, orders)
+        own = orders if priority is Priority.OPEN else 0
+        costs = (
+            *((self._weight, weight), (self._orders_10s, orders), (self._orders_1m, orders)),
+            *((self._own_10s, own), (self._own_1m, own)),
+        )
         for window, amount in costs:
             window.take(amount)
         try:
@@ -159,7 +190,8 @@ class Budget:
     async def _admit(self, priority: Priority, weight: int, orders: int) -> None:
         share_pct, patience_s = _ALLOWANCES[priority]
         deadline = self._clock.monotonic() + patience_s
-        while wait_s := self._wait_s(share_pct, weight, orders):
+        own = orders if priority is Priority.OPEN else 0
+        while wait_s := self._wait_s(share_pct, weight, orders, own):
             left_s = deadline - self._clock.monotonic()
             if left_s < min(wait_s, _PAUSE_S) or (wait_s > left_s and self.stopped_s > left_s):
                 raise RetrySafe(
@@ -167,7 +199,7 @@ class Budget:
                 )
             await self._clock.sleep(min(wait_s, left_s) + _PAUSE_S)
 
-    def _wait_s(self, share_pct: int, weight: int, orders: int) -> float:
+    def _wait_s(self, share_pct: int, weight: int, orders: int, own: int) -> float:
         """Seconds until it is worth asking again, zero if a request may go now."""
         if self.stopped_s:
             return self.stopped_s
@@ -176,6 +208,11 @@ class Budget:
             window.rest_s(now_ms)
             for window, amount in ((self._weight, weight), (self._orders_10s, orders), (self._orders_1m, orders))
             if not window.at(now_ms).fits(amount, share_pct)
+        ]
+        waits += [
+            window.rest_s(now_ms)
+            for window in (self._own_10s, self._own_1m)
+            if not window.at(now_ms).fits_share(own, share_pct, self.share)
         ]
         return max(waits, default=0.0)
 
@@ -216,12 +253,12 @@ class Budget:
     def _why(self) -> str:
         if self.stopped_s:
             return f"the exchange asked for silence for {self.stopped_s:.1f} s more"
-        used = self.usage()
+        used, (part, whole) = self.usage(), self.share
         return (
             f"used {used.weight_1m} of {used.limits.weight_1m} weight and {used.order_count_1m} of "
             f"{used.limits.orders_1m} orders in this minute, {used.order_count_10s} of {used.limits.orders_10s} "
             "orders in these 10 s"
-        )
+        ) + (f", {self._own_10s.used} of them opened here, where {part} of {whole} shards are" if part < whole else "")
 
 
 def priority_of(purpose: OrderPurpose) -> Priority:

@@ -104,6 +104,10 @@ class BinanceVenue:
         if self._session is not None:
             self._session.forget(state.instruments.keys())
 
+    def share_limits(self, part: int, whole: int) -> None:
+        """Let openings of this process use no more than a share of the account's order limits."""
+        self._budget.set_share(part, whole)
+
     def on_gap(self, look: Callable[[], None]) -> None:
         """Call a function whenever reports may have been missed, after they were read back."""
         self._look = look
@@ -179,6 +183,7 @@ class BinanceVenue:
             "rest_url": self._terms.addresses.rest,
             "stream_url": self._terms.addresses.stream,
             "kind": self._terms.addresses.kind.value,
+            "order_share": "{} of {}".format(*self._budget.share),
             "clock_offset_ms": self._budget.offset_ms,
             "clock_error_ms": _clock_error_ms(session),
             "weight_1m": usage.weight_1m,

@@ -64,6 +64,9 @@ class PaperVenue:
         """Take over what the books say, before :meth:`open`: see :meth:`.book.PaperBook.restore`."""
         self._book.restore(orders, positions, entry_prices=entry_prices, prefix=prefix)
 
+    def share_limits(self, part: int, whole: int) -> None:
+        """Do nothing: the paper exchange has no limits."""
+
     def take_over(self, state: ShardState) -> None:
         """Take a shard's books for what the paper exchange remembers of its symbols; planned orders never arrived.
 

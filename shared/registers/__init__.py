@@ -1,0 +1,1 @@
+"""Registers: one document each, changed by compare-and-set alone."""

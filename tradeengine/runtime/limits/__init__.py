@@ -1,0 +1,1 @@
+"""Limits of the whole account, held by many processes together."""
