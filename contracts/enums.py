@@ -350,6 +350,7 @@ class Reason(StrEnum):
     DAILY_LOSS_LIMIT = "daily_loss_limit"
     DRAWDOWN_LIMIT = "drawdown_limit"
     PROTECTION_LIMIT = "protection_limit"
+    ACCOUNT_UNKNOWN = "account_unknown"
     STOP_OUT_OF_BAND = "stop_out_of_band"
     STOP_TOO_FAR = "stop_too_far"
     SYMBOL_HALTED = "symbol_halted"
@@ -373,6 +374,22 @@ class EventType(StrEnum):
     POSITION_OPENED = "position_opened"
     POSITION_CLOSED = "position_closed"
     POSITION_FORCE_CLOSED_NO_STOPS = "position_force_closed_no_stops"
+
+
+class TakeoverCause(StrEnum):
+    """Why a shard was free to be taken.
+
+    ``first``: nobody had ever held it; ``released``: its owner had given it back; ``silent``: its owner had not renewed
+    its lease for the whole lease time; ``again``: the lease was the taker's own, and had run out, was dropped, or the
+    answer to the first try was lost; ``left``: whoever held it is dead for certain, because the taker has locked the
+    data folder.
+    """
+
+    FIRST = "first"
+    RELEASED = "released"
+    SILENT = "silent"
+    AGAIN = "again"
+    LEFT = "left"
 
 
 class Severity(StrEnum):

@@ -113,6 +113,14 @@ class Signal(BaseModel):
     strength: Strength = Strength.MEDIUM
     strategy_mode: StrategyMode = StrategyMode.DETERMINISTIC
     timestamp: Timestamp
+    sequence: (
+        Annotated[
+            int,
+            Field(ge=1, lt=2**63, description="number among the strategy's signals on this symbol, without holes"),
+            BeforeValidator(_no_bool),
+        ]
+        | None
+    ) = None
 
     price: Positive | None = None
     current_price: Positive | None = None

@@ -338,3 +338,20 @@ def test_any_number_is_exact_or_refused(number: str, field: str) -> None:
         signal = outcome(body)
         if signal is not None:
             assert abs(getattr(signal, field) - Decimal(number)) <= Decimal("5e-19")
+
+
+@pytest.mark.parametrize("sequence", [1, "17", 2**63 - 1, 3.0])
+def test_a_signal_may_be_numbered(sequence: object) -> None:
+    assert read(sequence=sequence).sequence == int(str(sequence).removesuffix(".0"))
+    assert "sequence" not in read(sequence=sequence).carried()
+
+
+@pytest.mark.parametrize("sequence", [0, -1, True, 1.5, "first", 2**63])
+def test_a_number_that_is_none_is_refused(sequence: object) -> None:
+    with pytest.raises(InvalidSignal, match="sequence"):
+        read(sequence=sequence)
+
+
+def test_a_signal_without_a_number_is_as_good() -> None:
+    assert read().sequence is None
+    assert read(sequence=None).sequence is None

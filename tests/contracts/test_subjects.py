@@ -26,3 +26,16 @@ def test_whatever_a_strategy_is_called_its_subject_has_three_tokens(name: str) -
     assert subject.count(".") == 2
     assert not set(subject.rpartition(".")[2]) & set(" .*>\t\r\n")
     assert not subject.endswith(".")
+
+
+@given(st.text(max_size=64))
+def test_a_strategys_name_can_be_read_back_from_its_subject(name: str) -> None:
+    assert subjects.strategy_of_token(subjects.execution_subject(name).rpartition(".")[2]) == name
+
+
+def test_names_that_differ_in_a_separator_have_subjects_of_their_own() -> None:
+    names = ["a b", "a_b", "a.b", "a*b", "a>b", "a%b", "a%20b", "ä b", ""]
+    found = {subjects.execution_subject(name) for name in names}
+    assert len(found) == len(names)
+    assert "execution.events.a%20b" in found
+    assert subjects.execution_subject("v1.2-beta_3") == "execution.events.v1%2E2-beta_3"

@@ -113,6 +113,7 @@ REACHED: dict[Reason, tuple[str, Callable[[], SignalDecided]]] = {
         "risk",
         lambda: World().signal(quantity="1", stop_loss_pct="0.1", conditional_orders=195, conditional_limit=200),
     ),
+    Reason.ACCOUNT_UNKNOWN: ("risk", lambda: World().signal(quantity="1", account_unknown="the ledger is away")),
     Reason.STOP_OUT_OF_BAND: (
         "risk",
         lambda: World(

@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.lessons.not_applicable import NOT_APPLICABLE
 
 TESTS = Path(__file__).parents[1]
-LESSONS = {f"I{number:02}" for number in (*range(1, 65), *range(67, 112), 146)}
+LESSONS = {f"I{number:02}" for number in (*range(1, 65), *range(67, 119), 146)}
 
 
 def _tested() -> set[str]:

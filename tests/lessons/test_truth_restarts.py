@@ -46,6 +46,7 @@ async def test_i48_a_restart_finds_its_orders_again(made: Rig) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 async def test_i99_twenty_restarts_change_nothing_at_the_exchange(made: Rig) -> None:
     """Twenty restarts with open positions: no order is placed or cancelled, and all positions stay counted."""
     lesson = await begin(made, SYMBOL)

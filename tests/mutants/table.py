@@ -19,6 +19,7 @@ _VENUE = "tests/venue/binance/"
 _DOMAIN = "tests/domain/"
 _LEASES = "tests/shared/leases/"
 _MYSQL = "tests/projection/"
+_LIMITS = "tests/runtime/limits/"
 
 MUTANTS = (
     # ------------------------------------------------------------ signals
@@ -109,8 +110,8 @@ MUTANTS = (
         "answered-not-sent",
         "a lease counts from before its renewal was sent",
         "shared/leases/keeper.py",
-        "self._held[shard] = Held(epoch, sent + self.ttl_s)",
-        "self._held[shard] = Held(epoch, self._clock.monotonic() + self.ttl_s)",
+        "self._held[shard] = held._replace(until=sent + self.ttl_s)",
+        "self._held[shard] = held._replace(until=self._clock.monotonic() + self.ttl_s)",
         (f"{_LEASES}test_keeper.py::test_its_time_counts_from_before_the_renewal_was_sent",),
     ),
     Mutant(
@@ -200,8 +201,8 @@ MUTANTS = (
         "no-room",
         "no opening whose stop would find no room among the account's conditional orders",
         "tradeengine/domain/allowance.py",
-        "if needed <= 0 or orders + needed <= most:",
-        "if needed <= 0 or orders + needed:",
+        "if wanted <= 0 or (orders or 0) + wanted <= most:",
+        "if wanted <= 0 or wanted:",
         (f"{_DOMAIN}test_allowance.py::test_stop_and_target_must_fit_below_the_limit_less_the_reserve",),
     ),
     Mutant(
@@ -780,7 +781,7 @@ MUTANTS = (
     Mutant(
         "alerts-end",
         "a connection that closes while an alert is published does not end the publishing",
-        "tradeengine/runtime/service.py",
+        "tradeengine/runtime/alert_outlet.py",
         "        except (NatsError, OSError, TimeoutError) as error:\n"
         '            raise RetrySafe(f"the broker did not take',
         '        except (OSError, TimeoutError) as error:\n            raise RetrySafe(f"the broker did not take',
@@ -789,7 +790,59 @@ MUTANTS = (
             "test_an_alert_whose_connection_closes_while_it_is_published_is_published_on_the_next",
         ),
     ),
+    Mutant(
+        "alerts-stuck",
+        "an alert that only a listener takes does not hold up those behind it",
+        "tradeengine/runtime/alert_outlet.py",
+        "            if await _has_stream(link.jetstream, subject):\n                raise\n",
+        "            raise\n",
+        ("tests/runtime/test_alert_outlet.py::test_where_no_stream_takes_alerts_a_listener_hears_each_once",),
+    ),
+    # ------------------------------------------------------------ reloads and readers
+    Mutant(
+        "former-forgotten",
+        "a reload that fails too forgets no report of the shard that worked",
+        "tradeengine/runtime/host.py",
+        "                if self.working and self._running is not None:\n",
+        "                if self._running is not None:\n",
+        ("tests/runtime/test_host.py::test_no_report_is_lost_when_a_reload_fails_or_records_something_first",),
+    ),
+    Mutant(
+        "former-landed",
+        "a record of the loaded shard is not taken for one of the failed shard",
+        "tradeengine/runtime/host.py",
+        "        self._keep_unworked(running.shard.sequence)\n        await self._prepare(running.shard)\n",
+        "        await self._prepare(running.shard)\n        self._keep_unworked(running.shard.sequence)\n",
+        ("tests/runtime/test_host.py::test_no_report_is_lost_when_a_reload_fails_or_records_something_first",),
+    ),
+    Mutant(
+        "reader-writes",
+        "who only reads a journal changes nothing in it",
+        "tradeengine/journal/sqlite.py",
+        "self._check if self._read_only else self._prepare",
+        "self._prepare",
+        ("tests/journal/test_sqlite_reading.py::test_another_schema_is_told_and_left_as_it_is",),
+    ),
+    Mutant(
+        "read-without-locks",
+        "a file that is read without locks is not believed once an engine writes it",
+        "shared/sqlite_reading.py",
+        "        if _has_log(self.path) or Unlocked.of(self.path) != self:\n",
+        "        if False:\n",
+        (
+            "tests/journal/test_sqlite_reading.py::"
+            "test_an_engine_that_begins_to_work_where_nothing_is_locked_is_noticed",
+        ),
+    ),
     # ------------------------------------------------------------ the copy in MySQL
+    Mutant(
+        "silent-copy",
+        "a copy that falls behind is told before its server's silence is an error",
+        "tradeengine/runtime/service_health.py",
+        "    if trouble is None and lag.records and lag.seconds >= LATE_S:\n",
+        "    if False:\n",
+        ("tests/runtime/test_service_health.py::test_a_copy_is_degraded_from_two_seconds_of_lag_on",),
+    ),
     Mutant(
         "unlocked-checkpoint",
         "two processes that project one shard wait for each other",
@@ -810,9 +863,17 @@ MUTANTS = (
         "rounded-row",
         "a number that a column would round is parked",
         "tradeengine/projection/mysql_codec.py",
-        "    if kind is Kind.DECIMAL and not fits(held):\n",
-        "    if kind is Kind.DECIMAL and held > 10**20:\n",
+        "    if (len(literal) > _SHORT or not value.is_finite()) and not fits(value):\n",
+        "    if not value.is_finite() and not fits(value):\n",
         (f"{_MYSQL}test_mysql.py::test_a_refused_row_is_parked_and_the_rest_goes_on",),
+    ),
+    Mutant(
+        "dead-forgotten",
+        "who was known to be dead before an outage of the store gets no shards after it",
+        "shared/leases/keeper.py",
+        "self._beats.leave_out(deaf_s)",
+        "self._beats = Watch()",
+        ("tests/shared/leases/test_keeper.py::test_who_was_dead_before_an_outage_is_dead_after_it",),
     ),
     Mutant(
         "exchange-without-lock",
@@ -832,5 +893,186 @@ MUTANTS = (
             f"{_MYSQL}test_mysql_rebuild.py::"
             "test_an_engine_that_remembers_rows_of_the_old_copy_does_not_bring_them_back",
         ),
+    ),
+    # ------------------------------------------------------------ limits of the account
+    Mutant(
+        "ledger-without-revision",
+        "the ledger of the account's limits is replaced only as it was seen",
+        "shared/registers/mongodb.py",
+        'replace_one({"_id": self._name, "revision": seen}, document)',
+        'replace_one({"_id": self._name}, document)',
+        ("tests/shared/registers/test_contract.py::test_who_has_not_seen_the_newest_changes_nothing",),
+    ),
+    Mutant(
+        "late-owner-changes-ledger",
+        "a former owner does not change the row that a later one has signed",
+        "tradeengine/runtime/limits/ledger.py",
+        "for shard, bid in bids.items() if shard not in rows or rows[shard].tenure <= bid.tenure}",
+        "for shard, bid in bids.items()}",
+        (f"{_LIMITS}test_ledger.py::test_a_row_that_a_later_owner_has_signed_is_left_alone",),
+    ),
+    Mutant(
+        "sum-beyond-limit",
+        "what is granted to others is taken off the limit",
+        "tradeengine/runtime/limits/ledger.py",
+        "return None if limit is None else Decimal(limit) - others",
+        "return None if limit is None else Decimal(limit)",
+        (f"{_LIMITS}test_ledger.py::test_nothing_is_granted_beyond_the_limits_but_what_is_used",),
+    ),
+    Mutant(
+        "unknown-shard-holds-nothing",
+        "nothing is granted while it is unknown what a shard holds",
+        "tradeengine/runtime/limits/ledger.py",
+        "    if not complete:\n        return ZERO\n",
+        "",
+        (f"{_LIMITS}test_ledger.py::test_while_a_shard_is_unknown_nothing_is_granted_beyond_what_is_used",),
+    ),
+    Mutant(
+        "grant-used-while-given-back",
+        "what is to be given back is not used any more before the ledger is asked",
+        "tradeengine/runtime/limits/escrow.py",
+        "        self._grants.lower(planned)\n",
+        "",
+        (f"{_LIMITS}test_escrow.py::test_a_change_that_lands_after_it_was_given_up_takes_nothing_from_who_uses_it",),
+    ),
+    Mutant(
+        "late-change-of-ledger",
+        "a change of the ledger that may still be on its way is overtaken before its room is used again",
+        "tradeengine/runtime/limits/escrow.py",
+        "            if planned == self._rows and not self._is_doubtful:\n",
+        "            if planned == self._rows:\n",
+        (f"{_LIMITS}test_escrow.py::test_a_change_that_lands_after_it_was_given_up_takes_nothing_from_who_uses_it",),
+    ),
+    Mutant(
+        "grant-taken-from-asker",
+        "what was granted for an order is held until it can be placed",
+        "tradeengine/runtime/limits/grants.py",
+        "                held=own.held if now < own.held_until else None,\n",
+        "",
+        (f"{_LIMITS}test_grants.py::test_what_was_granted_for_an_order_is_held_until_it_can_be_placed",),
+    ),
+    Mutant(
+        "room-not-held",
+        "a shard opens no more than it was granted",
+        "tradeengine/domain/risk.py",
+        "        if notional <= room:\n            return None\n",
+        "        if room is not None:\n            return None\n",
+        ("tests/domain/test_demand.py::test_the_room_decides_whatever_the_limit_is",),
+    ),
+    Mutant(
+        "own-losses-only",
+        "the losses of other engines count",
+        "tradeengine/runtime/account.py",
+        "for state in self._states.values()), elsewhere)",
+        "for state in self._states.values()), ZERO)",
+        ("tests/runtime/test_account.py::test_the_result_of_yesterday_is_not_that_of_today_wherever_it_was_made",),
+    ),
+    Mutant(
+        "hanging-ledger",
+        "of many openings only one waits for a ledger that hangs",
+        "tradeengine/runtime/limits/escrow.py",
+        "            patience_s = min(patience_s, self._begun + PATIENCE_S - now)\n",
+        "            pass\n",
+        (f"{_LIMITS}test_shared_limits.py::test_a_register_that_hangs_keeps_no_closing_waiting",),
+    ),
+    Mutant(
+        "orders-without-share",
+        "openings of one engine leave the other engines' share of the order limits",
+        "tradeengine/venue/binance/budget.py",
+        "<= self.limit * share_pct * part",
+        "<= self.limit * share_pct * whole",
+        (f"{_VENUE}test_budget.py::test_processes_that_share_an_account_open_no_more_together_than_one_alone",),
+    ),
+    # ------------------------------------------------------------ the outbox, and numbered signals
+    Mutant(
+        "published-unasked",
+        "a record counts as published when the broker has stored its messages, not before",
+        "tradeengine/publication/publication.py",
+        "            await self._outlet.publish([message for _, messages in held.unsent for message in messages])\n",
+        "            self._unasked = asyncio.ensure_future(\n"
+        "                self._outlet.publish([message for _, messages in held.unsent for message in messages])\n"
+        "            )\n",
+        ("tests/publication/test_publishing.py::test_an_outage_of_the_broker_delays_and_loses_none[memory]",),
+    ),
+    Mutant(
+        "published-anew",
+        "a message that is published again has the id that it had",
+        "tradeengine/publication/messages.py",
+        '        return f"{self._place}-{self._event}.{self._told}"',
+        '        return f"{self._place}-{self._event}.{self._told}.{id(self)}"',
+        (
+            "tests/publication/test_publishing.py::"
+            "test_a_crash_between_publishing_and_noting_it_publishes_under_the_same_ids[memory]",
+        ),
+    ),
+    Mutant(
+        "published-back",
+        "who is behind moves no checkpoint of publishing back",
+        "tradeengine/publication/checkpoints_mongodb.py",
+        '"$max": {"sequence"',
+        '"$set": {"sequence"',
+        ("tests/publication/test_checkpoints.py::test_who_is_behind_moves_nothing_back[mongodb]",),
+    ),
+    Mutant(
+        "ledger-ahead",
+        "a ledger is noted only where everything before it is published",
+        "tradeengine/publication/publication.py",
+        "        if not self.unsent and self.sent",
+        "        if self.sent",
+        ("tests/publication/test_publishing.py::test_a_ledger_is_noted_only_where_everything_before_it_is_published",),
+    ),
+    Mutant(
+        "left-remembered",
+        "a shard that was left is published from where others have come",
+        "tradeengine/publication/publication.py",
+        "        held = self._shards.pop(shard, None)\n",
+        "        held = self._shards.get(shard)\n",
+        (
+            "tests/publication/test_publishing.py::"
+            "test_a_shard_that_was_left_and_taken_again_begins_where_others_have_come",
+        ),
+    ),
+    Mutant(
+        "ended-early",
+        "a signal with several orders ends with the last of them",
+        "tradeengine/publication/ledger.py",
+        "        if waiting:\n            return False\n",
+        "",
+        ("tests/publication/test_translate.py::test_a_signal_with_several_orders_ends_with_the_last_of_them",),
+    ),
+    Mutant(
+        "ended-before-fills",
+        "an order that ended partly filled is told after the last fill that the exchange speaks of",
+        "tradeengine/publication/ledger.py",
+        "(self.end.executed is None or self.end.executed <= self.filled)",
+        "True",
+        (
+            "tests/publication/test_translate.py::"
+            "test_an_order_that_ended_partly_filled_ends_its_signal_after_its_last_fill",
+        ),
+    ),
+    Mutant(
+        "names-meet",
+        "no two strategies share a subject",
+        "contracts/subjects.py",
+        'return quote(strategy_id, safe="").replace(".", "%2E") or _NAMELESS',
+        "return safe_token(strategy_id)",
+        ("tests/contracts/test_subjects.py::test_names_that_differ_in_a_separator_have_subjects_of_their_own",),
+    ),
+    Mutant(
+        "gap-unseen",
+        "a number that is passed over is told",
+        "tradeengine/domain/numbering.py",
+        "if sequence > held.highest + 1 else None",
+        "if False else None",
+        ("tests/domain/test_numbering.py::test_a_hole_is_told_once_with_what_is_missing",),
+    ),
+    Mutant(
+        "copies-counted",
+        "a copy of a numbered signal is no arrival",
+        "tradeengine/domain/signals.py",
+        "    is_first = outcome is not Outcome.DUPLICATE\n",
+        "    is_first = True\n",
+        ("tests/domain/test_numbering.py::test_a_copy_of_a_signal_is_no_arrival",),
     ),
 )

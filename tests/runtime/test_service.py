@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from nats.js.errors import NoStreamResponseError
@@ -169,9 +170,9 @@ async def test_an_alert_whose_connection_closes_while_it_is_published_is_publish
         await former.jetstream.delete_stream(ALERTS_STREAM)
         publish = former.jetstream.publish
 
-        async def close_in_between(subject: str, payload: bytes) -> None:
+        async def close_in_between(*message: Any, **more: Any) -> None:
             try:
-                await publish(subject, payload)
+                await publish(*message, **more)
             except NoStreamResponseError:
                 await former.client.close()
                 raise

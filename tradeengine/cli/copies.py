@@ -19,7 +19,16 @@ from tradeengine.projection.mongodb import MongoReadModel
 from tradeengine.projection.mysql import MySqlReadModel
 from tradeengine.projection.mysql_rebuild import PREFIX, Rebuild
 from tradeengine.projection.sqlite import SqliteReadModel
-from tradeengine.runtime.files import archive_folder, journal_file, lock_folder, read_model_file
+from tradeengine.publication.checkpoints import Checkpoint, CheckpointStore, MemoryCheckpoints
+from tradeengine.publication.checkpoints_mongodb import MongoCheckpoints
+from tradeengine.publication.checkpoints_sqlite import SqliteCheckpoints
+from tradeengine.runtime.files import (
+    archive_folder,
+    journal_file,
+    lock_folder,
+    publication_file,
+    read_model_file,
+)
 
 
 @asynccontextmanager
@@ -53,6 +62,31 @@ async def opened_whole_journal(settings: Settings, *, write: bool = False) -> As
     """The journal with its archive behind it, so that no record is missing; see :func:`opened_journal`."""
     async with opened_journal(settings, write=write) as journal:
         yield WholeJournal(archive_of(settings), journal)
+
+
+async def checkpoints_of(settings: Settings, shards: Iterable[int]) -> dict[int, Checkpoint]:
+    """How far execution events are published, by shard; nothing is made or changed.
+
+    Raises
+    ------
+    ConfigError
+        If the store can never be read as it is.
+    RetrySafe
+        If it does not answer.
+    """
+    store: CheckpointStore
+    path = publication_file(settings.data_dir)
+    if settings.mongodb_uri is not None:
+        store = MongoCheckpoints(mongo_store(settings))
+    elif path.exists():
+        store = SqliteCheckpoints(path, read_only=True)
+    else:
+        store = MemoryCheckpoints()
+    await store.open()
+    try:
+        return {shard: await store.load(shard) for shard in shards}
+    finally:
+        await store.close()
 
 
 async def venue_of(journal: Journal) -> str:

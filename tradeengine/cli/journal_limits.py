@@ -1,12 +1,14 @@
 """How far each configured copy has come: what it has not applied must stay in the journal."""
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from typing import Final
 
 from shared.clock import SystemClock
 from shared.errors import EngineError, RetrySafe
 from shared.settings import Settings
 from shared.sqlite import SqliteThread
+from tradeengine.cli.copies import checkpoints_of
 from tradeengine.cli.schema import mongo_store, mysql_address
 from tradeengine.journal.archive_run import Limit
 from tradeengine.projection.base import ReadModel
@@ -19,10 +21,26 @@ from tradeengine.runtime.files import read_model_file
 _MYSQL: Final = "the copy in MySQL"
 _MONGODB: Final = "the read model in MongoDB"
 _SQLITE: Final = "the read model"
+_NOT_PUBLISHED: Final = "publishing goes on with the records after it"
+
+
+def copies_of(settings: Settings) -> dict[str, Callable[[Iterable[int]], Awaitable[dict[int, int]]]]:
+    """What tells, of each configured copy, which record of each shard it has applied last; errors as of the others."""
+    found: dict[str, Callable[[Iterable[int]], Awaitable[dict[int, int]]]] = {}
+    if settings.mongodb_uri is None:
+        found[_SQLITE] = partial(_sqlite, settings)
+    else:
+        found[_MONGODB] = partial(
+            _asked, _MONGODB, MongoReadModel(mongo_store(settings), venue="", clock=SystemClock())
+        )
+    if settings.mysql_address is not None:
+        model = MySqlReadModel(mysql_address(settings), venue="", clock=SystemClock())
+        found[_MYSQL] = partial(_asked, _MYSQL, model)
+    return found
 
 
 async def copy_limits(settings: Settings, shards: Iterable[int]) -> dict[int, list[Limit]]:
-    """Newest record that each configured copy has applied, by shard.
+    """Newest record that each configured copy has applied, and that is published, by shard.
 
     Raises
     ------
@@ -32,16 +50,25 @@ async def copy_limits(settings: Settings, shards: Iterable[int]) -> dict[int, li
         If one does not answer: what it has is unknown then, and it may lack everything.
     """
     shards = list(shards)
-    held = {_SQLITE: await _sqlite(settings, shards)} if settings.mongodb_uri is None else {}
-    if settings.mongodb_uri is not None:
-        store = mongo_store(settings)
-        held[_MONGODB] = await _asked(_MONGODB, MongoReadModel(store, venue="", clock=SystemClock()), shards)
-    if settings.mysql_address is not None:
-        model = MySqlReadModel(mysql_address(settings), venue="", clock=SystemClock())
-        held[_MYSQL] = await _asked(_MYSQL, model, shards)
+    held = {name: await ask(shards) for name, ask in copies_of(settings).items()}
+    published = await _published(settings, shards)
     return {
         shard: [Limit(sequences[shard], f"{name} has not applied more yet") for name, sequences in held.items()]
+        + ([Limit(published[shard], _NOT_PUBLISHED)] if shard in published else [])
         for shard in shards
+    }
+
+
+async def _published(settings: Settings, shards: Iterable[int]) -> dict[int, int]:
+    """Records that publishing needs no more, of shards that are published at all."""
+    try:
+        found = await checkpoints_of(settings, shards)
+    except RetrySafe as error:
+        raise RetrySafe(f"it cannot be told what is published, so nothing may be trimmed: {error}") from error
+    return {
+        shard: 0 if checkpoint.ledger is None else checkpoint.ledger.sequence
+        for shard, checkpoint in found.items()
+        if checkpoint.sequence
     }
 
 

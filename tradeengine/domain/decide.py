@@ -30,13 +30,21 @@ from tradeengine.domain.watches import decide_price
 EXPIRED = "expired"
 
 
-def step(state: ShardState, given: inputs.AnyInput) -> list[ev.AnyEvent]:
+def preview(state: ShardState, given: inputs.AnyInput) -> list[ev.AnyEvent]:
+    """Decide an input, and change nothing: what :func:`step` begins with."""
+    with localcontext(MONEY):
+        return decide(state, given)
+
+
+def step(state: ShardState, given: inputs.AnyInput, decided: list[ev.AnyEvent] | None = None) -> list[ev.AnyEvent]:
     """Decide an input, apply what was decided, and plan what it calls for.
 
     Parameters
     ----------
     state
         Changed in place. If what is returned cannot be committed, the state is worthless and must be dropped.
+    decided
+        What :func:`preview` has said of the input on this very state, so that it need not be decided again.
 
     Returns
     -------
@@ -44,7 +52,7 @@ def step(state: ShardState, given: inputs.AnyInput) -> list[ev.AnyEvent]:
         In the order in which they were applied.
     """
     with localcontext(MONEY):
-        events = decide(state, given)
+        events = decide(state, given) if decided is None else decided
         for event in events:
             evolve(state, event)
         for event in tuple(events):

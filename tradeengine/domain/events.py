@@ -109,6 +109,8 @@ class SignalDecided(Event, frozen=True, tag="decided"):
         The signal's own time, where that was still to come.
     orders
         Client order ids of the orders that the signal calls for.
+    sequence, sent_ms
+        Of a numbered signal that is no duplicate: its number, and its own time, milliseconds since 1970 UTC.
     """
 
     strategy_id: str
@@ -121,6 +123,8 @@ class SignalDecided(Event, frozen=True, tag="decided"):
     detail: str | None = None
     ahead_ms: int | None = None
     orders: tuple[str, ...] = ()
+    sequence: int | None = None
+    sent_ms: int | None = None
 
 
 class PeakEquityRaised(Event, frozen=True, tag="peak_equity"):

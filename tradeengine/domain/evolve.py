@@ -12,6 +12,7 @@ from tradeengine.domain.books import EMPTY
 from tradeengine.domain.inputs import signal_key, trade_key
 from tradeengine.domain.memory import note_trade, remember_ended, remember_settlement
 from tradeengine.domain.money import ZERO
+from tradeengine.domain.numbering import note_number, numbering_key
 from tradeengine.domain.orders import LiveOrder, merged
 from tradeengine.domain.position import Exit, Leg, StrategyPosition, leg_key
 from tradeengine.domain.state import DAY_MS, EVERY_STRATEGY, MAX_AHEAD, MEMORY_ENTRIES, ShardState
@@ -54,6 +55,8 @@ def _decided(state: ShardState, event: ev.SignalDecided) -> None:
         state.forgotten_ms = forgotten + 1
     if event.ahead_ms is not None and event.ahead_ms - event.time_ms > state.config.max_signal_lead_ms:
         _remember_ahead(state, event.strategy_id, event.ahead_ms)
+    if event.sequence is not None and event.sent_ms is not None:
+        note_number(state.numberings, numbering_key(event.strategy_id, event.symbol), event.sequence, event.sent_ms)
 
 
 def _remember_ahead(state: ShardState, strategy_id: str, ahead_ms: int) -> None:

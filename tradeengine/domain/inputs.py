@@ -16,6 +16,7 @@ from contracts.enums import (
     Side,
     StrategyMode,
     Strength,
+    TakeoverCause,
     TimeInForce,
     TriggerDirection,
 )
@@ -42,6 +43,11 @@ class Context(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults
     conditional_orders, conditional_limit
         Conditional orders of the account in use (see :func:`~tradeengine.domain.allowance.in_use`), and how many the
         venue allows.
+    exposure_room, conditional_room
+        What the shard may still open within the limits of the account, where several processes share them: notional in
+        quote currency, and conditional orders. They take the place of ``exposure`` and ``conditional_orders``.
+    account_unknown
+        Why it is not known what the rest of the account holds or has lost, where others work on it.
     """
 
     mark_price: Decimal | None = None
@@ -51,6 +57,9 @@ class Context(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults
     day_pnl: Decimal | None = None
     conditional_orders: int | None = None
     conditional_limit: int | None = None
+    exposure_room: Decimal | None = None
+    conditional_room: int | None = None
+    account_unknown: str | None = None
 
 
 # Inputs hold no cycles, and thousands are under way: the garbage collector need not look at them.
@@ -83,10 +92,16 @@ class ShardTaken(Input, frozen=True, tag="shard_taken"):
         Name of the process.
     epoch
         Fencing token of its lease, above 0.
+    former
+        Who took the shard before, empty for the first; for people.
+    cause
+        Why it was free to be taken, as the lease said; for people.
     """
 
     owner: str
     epoch: int
+    former: str = ""
+    cause: TakeoverCause | None = None
 
 
 class ConfigChanged(Input, frozen=True, tag="config_changed"):
@@ -112,6 +127,8 @@ class SignalReceived(Input, frozen=True, tag="signal"):
         Price that the strategy names (of a limit order, its limit), and the price that it saw.
     known
         Whether a decision about this id is already committed although it has left the memory.
+    sequence
+        Its number among those of its strategy and symbol, at least 1, where the strategy numbers them.
     carried
         What travels with the signal without deciding anything.
     """
@@ -146,6 +163,7 @@ class SignalReceived(Input, frozen=True, tag="signal"):
     carried: dict[str, Any] = {}
     context: Context = Context()
     known: bool = False
+    sequence: int | None = None
 
     @property
     def key(self) -> str:

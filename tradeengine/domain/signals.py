@@ -15,6 +15,7 @@ from tradeengine.domain.conflicts import Refusal, same_direction, score_of
 from tradeengine.domain.inputs import SignalReceived
 from tradeengine.domain.instrument import Instrument
 from tradeengine.domain.money import ZERO
+from tradeengine.domain.numbering import numbering_key, told_number
 from tradeengine.domain.orders import ApprovedOrder
 from tradeengine.domain.position import Leg
 from tradeengine.domain.risk import approve_opening, market_orders
@@ -30,11 +31,17 @@ def decide_signal(state: ShardState, signal: SignalReceived) -> list[ev.AnyEvent
     Returns
     -------
     list of events
-        A :class:`~tradeengine.domain.events.SignalDecided` first, then the orders and cancels that it calls for.
+        A :class:`~tradeengine.domain.events.SignalDecided` first, then the orders and cancels that it calls for, then
+        what is to be told of its number.
     """
     if signal.known or signal.key in state.decided:
         reason = Reason.DUPLICATE_SIGNAL
         return [_decision(signal, Outcome.DUPLICATE, Refusal(reason, RejectionSource.INTAKE))]
+    numbering = state.numberings.get(numbering_key(signal.strategy_id, signal.symbol))
+    return [*_first_copy(state, signal), *told_number(numbering, signal)]
+
+
+def _first_copy(state: ShardState, signal: SignalReceived) -> list[ev.AnyEvent]:
     if signal.action is Action.HOLD:
         return [_decision(signal, Outcome.HELD)]
     if signal.action is Action.CLOSE:
@@ -185,6 +192,8 @@ def _accepted(signal: SignalReceived, orders: list[ApprovedOrder], detail: str |
         outcome=Outcome.ACCEPTED,
         detail=detail,
         ahead_ms=_ahead(signal),
+        sequence=signal.sequence,
+        sent_ms=_sent(signal),
         orders=tuple([order.client_order_id for order in orders]),
     )
     return [decision, *[ev.OrderPlanned(time_ms=signal.time_ms, order=order) for order in orders]]
@@ -195,6 +204,7 @@ def _refused(signal: SignalReceived, refusal: Refusal) -> ev.SignalDecided:
 
 
 def _decision(signal: SignalReceived, outcome: Outcome, refusal: Refusal | None = None) -> ev.SignalDecided:
+    is_first = outcome is not Outcome.DUPLICATE
     return ev.SignalDecided(
         time_ms=signal.time_ms,
         strategy_id=signal.strategy_id,
@@ -206,11 +216,18 @@ def _decision(signal: SignalReceived, outcome: Outcome, refusal: Refusal | None 
         source=refusal.source if refusal else None,
         detail=refusal.detail if refusal else None,
         ahead_ms=_ahead(signal),
+        sequence=signal.sequence if is_first else None,
+        sent_ms=_sent(signal) if is_first else None,
     )
 
 
 def _ahead(signal: SignalReceived) -> int | None:
     return signal.timestamp_ms if signal.timestamp_ms > signal.time_ms else None
+
+
+def _sent(signal: SignalReceived) -> int | None:
+    """Return the own time of a numbered signal."""
+    return None if signal.sequence is None else signal.timestamp_ms
 
 
 def _invalid(reason: Reason, detail: str) -> Refusal:

@@ -13,6 +13,7 @@ from tradeengine.domain.events import DifferenceFound
 from tradeengine.domain.inputs import SignalReceived
 from tradeengine.domain.instrument import Instrument
 from tradeengine.domain.money import ZERO
+from tradeengine.domain.numbering import Numbering
 from tradeengine.domain.orders import LiveOrder
 from tradeengine.domain.position import Leg, leg_key
 
@@ -110,6 +111,8 @@ class ShardState(msgspec.Struct, kw_only=True):
         Symbols on which openings are refused, and why.
     differences
         What differs between books and exchange and has been told, by :attr:`DifferenceFound.key`.
+    numberings
+        How far numbered signals have come, by :func:`.numbering.numbering_key`, that heard of least lately first.
     """
 
     shard: int
@@ -134,6 +137,7 @@ class ShardState(msgspec.Struct, kw_only=True):
     settlements: dict[str, int] = {}
     halted: dict[str, str] = {}
     differences: dict[str, DifferenceFound] = {}
+    numberings: dict[str, Numbering] = {}
     room_ms: int = 0
     totals: Totals = msgspec.field(default_factory=Totals)
     peak_equity: Decimal = ZERO
@@ -144,6 +148,7 @@ class ShardState(msgspec.Struct, kw_only=True):
         self.trades = OrderedDict(self.trades)
         self.ended = OrderedDict(self.ended)
         self.settlements = OrderedDict(self.settlements)
+        self.numberings = OrderedDict(self.numberings)
 
     def leg(self, symbol: str, side: PositionSide) -> Leg | None:
         """Exchange position of a symbol and side, if anything is held or under way there."""

@@ -50,6 +50,8 @@ class AlertRaised(Event, frozen=True, tag="alert"):
         What it is about, in words joined by underscores: one of a fixed set, so that it can be a subject and a label.
     text
         For people: what, where, and what to do.
+    missing
+        Of a gap in numbered signals: first and last number that did not come.
     """
 
     name: str
@@ -58,6 +60,7 @@ class AlertRaised(Event, frozen=True, tag="alert"):
     symbol: str
     position_side: PositionSide | None = None
     strategy_id: str | None = None
+    missing: tuple[int, int] | None = None
 
 
 class DifferenceFound(Event, frozen=True, tag="difference"):

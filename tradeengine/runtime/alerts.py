@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 import structlog
@@ -29,9 +29,10 @@ _LEVEL: Final = {Severity.INFO: "info", Severity.WARNING: "warning", Severity.CR
 
 
 class Alerts:
-    """Publishes alerts: those that the shards committed, and those of the process itself.
+    """Tells alerts: those that the shards committed, and those of the process itself.
 
-    An alert that cannot be published waits, so that an outage of the broker hides none; of too many the oldest is
+    What is committed is published from the journal (:mod:`.publications`), the rest from here. An alert that cannot be
+    published waits, so that an outage of the broker hides none; of too many the oldest is
     dropped and counted. In the log and as ``alerts_total`` each appears at once.
     """
 
@@ -43,12 +44,12 @@ class Alerts:
         self._standing: dict[str, str] = {}
 
     def observe(self, record: Record) -> None:
-        """Tell what a committed record raises; never raises itself."""
+        """Log and count what a committed record raises; never raises itself."""
         for entry in record.entries:
             for event in entry.events:
                 if isinstance(event, AlertRaised):
                     about = {"position_side": event.position_side, "strategy_id": event.strategy_id}
-                    self.tell(event.name, event.severity, event.text, symbol=event.symbol, **about)
+                    self._note(event.name, event.severity, event.text, event.symbol, about)
 
     def tell(self, name: str, severity: Severity, text: str, *, symbol: str | None = None, **about: str | None) -> None:
         """Tell one alert.
@@ -62,9 +63,7 @@ class Alerts:
         about
             Further fields of the message; ``None`` is left out.
         """
-        given = {key: str(value) for key, value in about.items() if value is not None}
-        getattr(log, _LEVEL[severity])("alert", alert=name, symbol=symbol, text=text, **given)
-        self._metrics.alert_raised(name, severity)
+        given = self._note(name, severity, text, symbol, about)
         alert = Alert(
             alert_name=name,
             severity=severity,
@@ -97,6 +96,15 @@ class Alerts:
         elif trouble is None and former is not None:
             del self._standing[name]
             self.tell(name, Severity.INFO, f"over: {former}")
+
+    def _note(
+        self, name: str, severity: Severity, text: str, symbol: str | None, about: Mapping[str, str | None]
+    ) -> dict[str, str]:
+        """Log and count an alert; the fields that it has beside the others."""
+        given = {key: str(value) for key, value in about.items() if value is not None}
+        getattr(log, _LEVEL[severity])("alert", alert=name, symbol=symbol, text=text, **given)
+        self._metrics.alert_raised(name, severity)
+        return given
 
     async def run(self, publish: Publish) -> None:
         """Publish what waits, in order, until cancelled."""

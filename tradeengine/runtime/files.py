@@ -19,6 +19,11 @@ def read_model_file(folder: Path) -> Path:
     return folder / "readmodel.sqlite"
 
 
+def publication_file(folder: Path) -> Path:
+    """How far execution events and alerts are published; may be deleted, then all of the journal is published again."""
+    return folder / "publication.sqlite"
+
+
 def archive_folder(folder: Path) -> Path:
     """What was archived of the journal: as precious as the journal itself."""
     return folder / "archive"

@@ -7,8 +7,6 @@ from decimal import Decimal, localcontext
 from typing import Any, Final
 
 import structlog
-from nats.errors import Error as NatsError
-from nats.js.errors import NoStreamResponseError
 
 from contracts.enums import Severity
 from shared.clock import Clock
@@ -20,18 +18,22 @@ from shared.settings import Embedded, Settings
 from tradeengine.domain.instrument import Instrument
 from tradeengine.domain.money import MONEY
 from tradeengine.projection.base import ParkedRow
+from tradeengine.runtime.alert_outlet import AlertOutlet
 from tradeengine.runtime.alerts import Alerts
+from tradeengine.runtime.cluster import ClusterView
 from tradeengine.runtime.committer import Committer
 from tradeengine.runtime.copies import Copies
 from tradeengine.runtime.coverage import Cover, Coverage, CoveredPosition
+from tradeengine.runtime.desk import SignalDesk
 from tradeengine.runtime.engine import Engine
 from tradeengine.runtime.fencing import window_fence
 from tradeengine.runtime.files import data_folder, lock_folder, nats_folder
-from tradeengine.runtime.intake import NatsIntake
+from tradeengine.runtime.intake import ForwardingDesk, NatsIntake
 from tradeengine.runtime.metering import Meter
 from tradeengine.runtime.nats_server import EmbeddedServer, find_binary
 from tradeengine.runtime.ownership import LeasedOwnership
 from tradeengine.runtime.paper import paper_venue
+from tradeengine.runtime.publications import Publications
 from tradeengine.runtime.rejections import Rejections
 from tradeengine.runtime.retry import until_answered
 from tradeengine.runtime.service_health import register
@@ -89,6 +91,7 @@ class Service:
         self._folder = folder
         self.stores = make_stores(settings, folder, self.venue.name, clock, self._parked)
         self.copies = Copies(self.stores, clock)
+        self.publications = Publications(self.stores, clock)
         self.committer = Committer(self.stores.journal, clock)
         meter = Meter(self.metrics, self.venue.name)
         self.engine = Engine(
@@ -107,21 +110,30 @@ class Service:
                 float(settings.lease_seconds),
                 # Who left leases in a folder is dead: its lock is held here.
                 alone=not self.stores.shared,
+                version=version,
             ),
             listeners=[
                 self.copies.notify,
+                self.publications.notify,
                 meter.observe,
                 self.alerts.observe,
                 self._rejections.observe,
                 *listeners,
             ],
-            followers=[self.copies],
+            followers=[self.copies, self.publications],
+            register=self.stores.register,
             reconcile_s=float(settings.reconcile_interval_seconds),
             alarm=self._alarm,
         )
+        self.cluster = ClusterView(self.engine, self.stores.journal, self.copies.projectors, clock)
         self._coverage = Coverage()
         self._jobs: list[asyncio.Task[None]] = []
         self._parts = AsyncExitStack()
+
+    @property
+    def desk(self) -> SignalDesk:
+        """Where signals go that come to this process by chance: decided here, or by whoever owns their shard."""
+        return self.engine if self.intake is None else ForwardingDesk(self.engine, self.intake.connection)
 
     def _alarm(self, name: str, text: str, symbol: str, severity: Severity = Severity.CRITICAL) -> None:
         self.alerts.tell(name, severity, text, symbol=symbol)
@@ -199,6 +211,7 @@ class Service:
         # Not before: who cannot reach the venue leaves the shards to others.
         await self.engine.read()
         self._background(parts, self._watch(), "service-watch")
+        self._background(parts, self.cluster.run(), "cluster-view")
         self.starting = _LOOKING
         await self.engine.reconciler.first()
         await self._start_nats(parts)
@@ -306,7 +319,7 @@ class Service:
 
     def _watch_copies(self) -> None:
         """The engine trades on without a copy, but those who read it must know."""
-        for name, projector in self.copies.projectors.items():
+        for name, projector in (self.copies.projectors | self.publications.projectors).items():
             lag = projector.lag()
             self.metrics.copy_observed(name, lag.records, lag.seconds)
             stale = projector.trouble if lag.seconds >= _STALE_COPY_S or not projector.is_open else None
@@ -341,20 +354,12 @@ class Service:
         register(self)
         await self.intake.start()
         parts.push_async_callback(self.intake.close)
-        self._background(parts, self.alerts.run(self._publish), "alerts")
-
-    async def _publish(self, subject: str, payload: bytes) -> None:
-        link = self.intake.connection.current if self.intake else None
-        if link is None:
-            raise RetrySafe("the broker is away")
-        try:
-            try:
-                await link.jetstream.publish(subject, payload)
-            except NoStreamResponseError:
-                # Nobody keeps alerts on this server: those who listen get them.
-                await link.client.publish(subject, payload)
-        except (NatsError, OSError, TimeoutError) as error:
-            raise RetrySafe(f"the broker did not take {subject}: {error}") from error
+        connection = self.intake.connection
+        outlet = AlertOutlet(lambda: connection.current)
+        self._background(parts, self.alerts.run(outlet.publish), "alerts")
+        self.publications.start(lambda: connection.current)
+        parts.push_async_callback(self.publications.stop)
+        register(self)
 
     async def _embedded_nats(self, starting: AsyncExitStack) -> str | None:
         wanted = self.settings.nats_embedded

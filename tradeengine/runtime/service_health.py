@@ -1,16 +1,21 @@
 """What the parts of the service say of their health."""
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pydantic import JsonValue
 
+from contracts.api import HealthStatus
 from shared.health import ComponentHealth
 from tradeengine.projection.projector import Projector
 from tradeengine.runtime.engine import Engine
 
 if TYPE_CHECKING:
     from tradeengine.runtime.service import Service
+
+LATE_S: Final = 2.0
+"""Lag of a copy, in seconds, that is told: a server that never answers becomes an error only at its deadline."""
+_DRAINING: Final = "draining: an operator lets other pods have its shards; `tradeengine drain POD --undo` ends that"
 
 
 def register(service: "Service") -> None:
@@ -19,8 +24,8 @@ def register(service: "Service") -> None:
     health.register("dispatcher", lambda: _dispatcher(service))
     health.register("position_manager", lambda: _position_manager(service))
     health.register("journal", lambda: _journal(service))
-    for name, projector in service.copies.projectors.items():
-        health.register(name, partial(_copy, projector), required=False)
+    for name, projector in (service.copies.projectors | service.publications.projectors).items():
+        health.register(name, partial(copy_health, projector), required=False)
     health.register("venue", lambda: _venue(service))
     health.register("reconciliation", lambda: _reconciliation(engine))
     health.register("distributed_lock_manager", lambda: _ownership(engine))
@@ -49,6 +54,8 @@ def _ownership(engine: Engine) -> ComponentHealth:
         "epochs": {str(shard): held[shard].epoch for shard in sorted(held)},
         "members": list(ownership.members),
     }
+    if ownership.trouble is None and ownership.draining:
+        return ComponentHealth(HealthStatus.DEGRADED, _DRAINING, details, wants_work=False)
     if ownership.trouble is None:
         return ComponentHealth(details=details)
     state = ComponentHealth.degraded if held else ComponentHealth.unhealthy
@@ -62,8 +69,8 @@ def _journal(service: "Service") -> ComponentHealth:
     return ComponentHealth.unhealthy(trouble, **details) if trouble else ComponentHealth(details=details)
 
 
-def _copy(projector: Projector) -> ComponentHealth:
-    """A copy that is away is told, and nothing waits for it."""
+def copy_health(projector: Projector) -> ComponentHealth:
+    """How a copy is: one that is away, or too far behind, is told, and nothing waits for it."""
     lag = projector.lag()
     details: dict[str, JsonValue] = {
         "lag_records": lag.records,
@@ -73,9 +80,10 @@ def _copy(projector: Projector) -> ComponentHealth:
     }
     if lag.records and lag.remaining_seconds is not None:
         details["caught_up_in_seconds"] = round(lag.remaining_seconds, 1)
-    if projector.trouble:
-        return ComponentHealth.degraded(projector.trouble, **details)
-    return ComponentHealth(details=details)
+    trouble = projector.trouble
+    if trouble is None and lag.records and lag.seconds >= LATE_S:
+        trouble = f"{lag.events} events wait to be applied: it catches up, or its server is slow or does not answer"
+    return ComponentHealth.degraded(trouble, **details) if trouble else ComponentHealth(details=details)
 
 
 def _venue(service: "Service") -> ComponentHealth:

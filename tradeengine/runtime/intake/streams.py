@@ -1,4 +1,4 @@
-"""The JetStream streams that signals come through, and the one that alerts go to."""
+"""The JetStream streams that signals come through, and those that execution events and alerts go to."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,6 +14,8 @@ from contracts.subjects import (
     BARE_STREAM,
     DEAD_STREAM,
     DEAD_WILDCARD,
+    EXECUTION_STREAM,
+    EXECUTION_WILDCARD,
     SIGNALS,
     SIGNALS_STREAM,
     SIGNALS_WILDCARD,
@@ -67,17 +69,18 @@ async def ensure_streams(jetstream: JetStreamContext, shards: int, settings: Str
         await _ensure(jetstream, SIGNALS_STREAM, SIGNALS_WILDCARD, settings, transform)
         await _ensure(jetstream, BARE_STREAM, SIGNALS, settings)
         await _ensure(jetstream, DEAD_STREAM, DEAD_WILDCARD, settings)
-        await _ensure_alerts(jetstream, settings)
+        await _ensure_kept(jetstream, ALERTS_STREAM, ALERTS_WILDCARD, settings)
+        await _ensure_kept(jetstream, EXECUTION_STREAM, EXECUTION_WILDCARD, settings)
     except NatsError as error:
         raise RetrySafe(f"JetStream did not let the signals' streams be made or read: {error}") from error
 
 
-async def _ensure_alerts(jetstream: JetStreamContext, settings: StreamSettings) -> None:
-    """Keep alerts for those who are not listening yet; where another stream takes them, that is as good."""
+async def _ensure_kept(jetstream: JetStreamContext, name: str, subject: str, settings: StreamSettings) -> None:
+    """Keep what is told for those who are not listening yet; where another stream takes it, that is as good."""
     try:
-        await _ensure(jetstream, ALERTS_STREAM, ALERTS_WILDCARD, settings)
+        await _ensure(jetstream, name, subject, settings)
     except ConfigError as error:
-        _log.warning("alerts_not_kept", stream=ALERTS_STREAM, reason=str(error))
+        _log.warning("stream_not_made", stream=name, reason=str(error), action="another stream may take its subjects")
 
 
 async def _ensure(

@@ -1,0 +1,102 @@
+"""Publications: what strategies and operators are told of the journal, for the shards of this process."""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from contracts.subjects import ALERTS_PREFIX
+from shared.clock import Clock
+from tradeengine.journal.record import Record
+from tradeengine.projection.projector import Projector
+from tradeengine.publication.jetstream import JetStreamOutlet
+from tradeengine.publication.messages import Message
+from tradeengine.publication.publication import Publication
+from tradeengine.runtime.alert_outlet import AlertOutlet
+from tradeengine.runtime.intake.connection import Link
+from tradeengine.runtime.stores import Stores
+
+EXECUTION_EVENTS: Final = "execution_events"
+
+_LINGER_S: Final = 0.05
+"""Least time between two batches while few records wait: several in one cost the loop less."""
+
+
+class Publications:
+    """A projector whose read model is the broker, from the moment at which there is one.
+
+    The engine trades on whatever becomes of it. Without a broker nothing is published, and nothing is noted: what was
+    committed meanwhile is published once there is one.
+    """
+
+    def __init__(self, stores: Stores, clock: Clock) -> None:
+        self._stores = stores
+        self._clock = clock
+        self._followed: set[int] = set()
+        self._publication: Publication | None = None
+        self._projector: Projector | None = None
+
+    @property
+    def projectors(self) -> dict[str, Projector]:
+        """The projector by the name that health and metrics give it; none before :meth:`start`."""
+        return {EXECUTION_EVENTS: self._projector} if self._projector is not None else {}
+
+    def start(self, link: Callable[[], Link | None]) -> None:
+        """Begin to publish, as soon as checkpoints and broker answer.
+
+        Parameters
+        ----------
+        link
+            Gives the connection to the broker, ``None`` while there is none.
+        """
+        history = self._stores.history
+        outlet = _BrokerOutlet(link)
+        self._publication = Publication(history, self._stores.publications, outlet, self._clock)
+        self._projector = Projector(history, self._publication, self._clock, self._followed, linger_s=_LINGER_S)
+        self._projector.start_in_background()
+
+    async def stop(self) -> None:
+        """Publish no more, and note how far it is; the next owner of a shard goes on there."""
+        if self._projector is not None and self._publication is not None:
+            await self._projector.stop()
+            await self._publication.close()
+
+    def follow(self, shard: int) -> None:
+        """Publish a shard's records from now on."""
+        self._followed.add(shard)
+        if self._projector is not None:
+            self._forget(shard)
+            self._projector.follow(shard)
+
+    def leave(self, shard: int) -> None:
+        """Leave a shard to the process that works on it now."""
+        self._followed.discard(shard)
+        if self._projector is not None:
+            self._projector.leave(shard)
+            self._forget(shard)
+
+    def notify(self, record: Record) -> None:
+        """Take a record that was committed just now; never blocks and never fails."""
+        if self._projector is not None:
+            self._projector.notify(record)
+
+    def _forget(self, shard: int) -> None:
+        if self._publication is not None:
+            self._publication.forget(shard)
+
+
+class _BrokerOutlet:
+    """Events to a stream that must be there, alerts also to those who only listen."""
+
+    def __init__(self, link: Callable[[], Link | None]) -> None:
+        self._events = JetStreamOutlet(lambda: found.jetstream if (found := link()) is not None else None)
+        self._alerts = AlertOutlet(link)
+
+    async def publish(self, messages: Sequence[Message]) -> None:
+        """Publish messages; see ``Outlet.publish``."""
+        await self._events.publish([message for message in messages if not _is_alert(message)])
+        for message in messages:
+            if _is_alert(message):
+                await self._alerts.publish(message.subject, message.payload, message.id)
+
+
+def _is_alert(message: Message) -> bool:
+    return message.subject.startswith(ALERTS_PREFIX)
