@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from contracts.decision import Decision
+from contracts.enums import TakeoverCause
 from contracts.values import Positive
 
 MAX_BATCH_SIGNALS = 1000
@@ -173,3 +174,76 @@ class MetricsAnswer(BaseModel):
     """The metrics as JSON: samples by name."""
 
     metrics: dict[str, list[Sample]]
+
+
+class ClusterMember(BaseModel):
+    """A process that works on the shards, or may."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(description="of this start of the pod; unique for ever")
+    lives: bool = Field(description="its beat was seen to change within the lease time")
+    beats: int = Field(ge=0, description="rises for as long as it lives")
+    silent_seconds: float = Field(ge=0, description="since its beat was seen to change")
+    version: str | None = Field(description="of the engine, as it says itself")
+    since: str | None = Field(description="when it began, by its own clock")
+    drained: bool = Field(description="an operator wants it to hold no shard")
+    shards: int = Field(ge=0, description="shards whose lease names it")
+
+
+class Takeover(BaseModel):
+    """A change of a shard's owner, as the journal records it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    at: str = Field(description="when it was recorded, by the new owner's clock")
+    epoch: int
+    sequence: int = Field(description="the record that says so")
+    owner: str = Field(description="who took it")
+    former: str | None = Field(description="who had taken it before; null for the first")
+    cause: TakeoverCause | None = Field(
+        description="why it was free: nobody had held it (first), it was given back (released), its owner was silent "
+        "for the lease time (silent), it was the taker's own (again), its owner is dead for certain (left); null if "
+        "the record does not say"
+    )
+
+
+class ClusterShard(BaseModel):
+    """A shard: who holds it, and since when."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    shard: int = Field(ge=0)
+    owner: str | None = Field(description="whom its lease names; null while nobody holds it")
+    owner_lives: bool
+    epoch: int | None = Field(description="fencing token of the newest lease; null if there never was one")
+    lease_unchanged_seconds: float | None = Field(description="since its lease was seen to change, be it a renewal")
+    lease_seconds: float | None = Field(description="time that its owner counts with")
+    position: int | None = Field(description="its newest record, as far as known here; null where it is not")
+    last_takeover: Takeover | None = Field(description="null while it is not known here, or if it was archived")
+    behind: dict[str, int | None] = Field(
+        default={}, description="records that each copy has not applied, where each shard is asked about; null: unknown"
+    )
+
+
+class CopyLag(BaseModel):
+    """How far a copy is behind the shards that this process works on."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    lag_records: int = Field(ge=0)
+    lag_events: int = Field(ge=0)
+    lag_seconds: float = Field(ge=0)
+    trouble: str | None
+
+
+class Cluster(Sourced):
+    """All processes and all shards, as one process sees them; no clocks are compared."""
+
+    pod: str | None = Field(description="the process that answers; null for the command line, which is none of them")
+    draining: bool = Field(description="it hands its shards over, because an operator wants it to hold none")
+    trouble: str | None = Field(description="why it cannot see more now")
+    members: list[ClusterMember]
+    shards: list[ClusterShard]
+    copies: list[CopyLag] = Field(description="of the shards that are worked on here")

@@ -24,11 +24,14 @@ class ComponentHealth:
         What is wrong and what to do; needed unless healthy.
     details
         Figures for people.
+    wants_work
+        Whether the process should get work; one that an operator empties works well, and wants none.
     """
 
     status: HealthStatus = HealthStatus.HEALTHY
     reason: str | None = None
     details: Mapping[str, JsonValue] = field(default_factory=dict)
+    wants_work: bool = True
 
     @classmethod
     def degraded(cls, reason: str, **details: JsonValue) -> "ComponentHealth":
@@ -51,7 +54,7 @@ class Report:
     Parameters
     ----------
     ready
-        Whether every required component works, at least in a degraded way.
+        Whether every required component works, at least in a degraded way, and none wants to be left alone.
     reasons
         Why not ready; empty when ready.
     """
@@ -103,8 +106,8 @@ class Health:
         components = {name: probe.state() for name, probe in probes.items()}
         return Report(
             status=_overall(probes, components),
-            ready=not _failures(probes, components),
-            reasons=_failures(probes, components),
+            ready=not (reasons := _hindrances(probes, components)),
+            reasons=reasons,
             uptime_seconds=round(self._clock.monotonic() - self._started, 3),
             components=components,
         )
@@ -157,9 +160,18 @@ def _overall(probes: Mapping[str, _Probe], components: Mapping[str, ComponentHea
     return HealthStatus.HEALTHY
 
 
-def _failures(probes: Mapping[str, _Probe], components: Mapping[str, ComponentHealth]) -> tuple[str, ...]:
+def _failures(probes: Mapping[str, _Probe], components: Mapping[str, ComponentHealth]) -> set[str]:
+    return {
+        name
+        for name, component in components.items()
+        if probes[name].required and component.status is HealthStatus.UNHEALTHY
+    }
+
+
+def _hindrances(probes: Mapping[str, _Probe], components: Mapping[str, ComponentHealth]) -> tuple[str, ...]:
+    failures = _failures(probes, components)
     return tuple(
         f"{name}: {component.reason or 'does not work'}"
         for name, component in components.items()
-        if probes[name].required and component.status is HealthStatus.UNHEALTHY
+        if name in failures or not component.wants_work
     )

@@ -29,6 +29,28 @@ class Lease(NamedTuple):
     ttl_ms: int
 
 
+class Member(NamedTuple):
+    """A process among those that have announced themselves.
+
+    Parameters
+    ----------
+    beat
+        Rises for as long as the process lives; one that stays is a process that is dead, to who watches.
+    version
+        Of the engine that it runs, as it says itself; empty if it does not.
+    since_ms
+        When it began, by its own clock, milliseconds since 1970 UTC; 0 if it does not say. For people only.
+    drained
+        Whether an operator wants it to hold nothing. The mark is that of this start of the process: it is gone with
+        the member, and a pod that comes again, under another name, is without.
+    """
+
+    beat: int
+    version: str = ""
+    since_ms: int = 0
+    drained: bool = False
+
+
 class LeaseStore(Protocol):
     """Where leases are kept. No clock of the store's, and none of another process's, is ever read.
 
@@ -108,12 +130,22 @@ class LeaseStore(Protocol):
         """
         ...
 
-    async def announce(self, member: str, beat: int) -> None:
-        """Say that a process lives: set its beat. A beat that stays is a process that is dead, to who watches."""
+    async def announce(self, member: str, beat: int, version: str = "", since_ms: int = 0) -> None:
+        """Say that a process lives, see :class:`Member`; whether it is drained stays as it is."""
         ...
 
-    async def members(self) -> dict[str, int]:
-        """Beats of all processes that have announced themselves, by name."""
+    async def members(self) -> dict[str, Member]:
+        """All processes that have announced themselves, by name."""
+        ...
+
+    async def drain(self, member: str, drained: bool) -> bool:
+        """Mark a process as drained, or take the mark away.
+
+        Returns
+        -------
+        bool
+            Whether there is such a member; nothing happens if not.
+        """
         ...
 
     async def withdraw(self, member: str) -> None:

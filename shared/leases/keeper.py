@@ -8,9 +8,13 @@ from typing import Final, NamedTuple
 
 import structlog
 
+from contracts.enums import TakeoverCause
 from shared.clock import Clock
 from shared.errors import EngineError
-from shared.leases.base import Lease, LeaseStore
+from shared.leases.base import Lease, LeaseStore, Member
+from shared.leases.cause import cause_of
+from shared.leases.drains import Drains
+from shared.leases.sight import Sight, Watches, sight_of
 from shared.leases.spread import in_turn, share_of
 from shared.leases.watch import Watch
 
@@ -37,10 +41,13 @@ class Held(NamedTuple):
         Fencing token.
     until
         Own monotonic time, seconds, up to which nobody else can hold the shard.
+    cause
+        Why the shard was free to be taken.
     """
 
     epoch: int
     until: float
+    cause: TakeoverCause | None = None
 
 
 class LeaseKeeper:
@@ -52,7 +59,8 @@ class LeaseKeeper:
 
     Everything else is politeness. Each process reads who lives and who holds what, deals the shards out as all others
     do (:func:`~shared.leases.spread.fair_shares`), takes up to its share of what is free, and hands over what is beyond
-    it. A process that is silent for the lease time counts as dead.
+    it. A process that is silent for the lease time counts as dead. One that is marked as drained has no share while
+    another lives: it hands over one shard at a time, each when all others have an owner, and takes none.
 
     A store that is away lets the leases run out. :attr:`trouble` says so, the store is asked again every fifteenth of
     the lease time, and the keeper goes on by itself when it is back.
@@ -77,6 +85,8 @@ class LeaseKeeper:
     alone
         Whether it is certain that no other process that uses this store lives, for instance because a lock on its
         folder is held: what dead ones left is taken without waiting.
+    version
+        Of the engine, for the other members' operators.
 
     Attributes
     ----------
@@ -100,6 +110,7 @@ class LeaseKeeper:
         on_lost: Callable[[int, str], None],
         on_surplus: Callable[[int], None],
         alone: bool = False,
+        version: str = "",
     ) -> None:
         self.owner = owner
         self.ttl_s = ttl_s
@@ -113,6 +124,8 @@ class LeaseKeeper:
         self._on_lost = on_lost
         self._on_surplus = on_surplus
         self._alone = alone
+        self._version = version
+        self._since_ms = clock.now_ms()
         self._retired = False
         self._opened = False
         self._held: dict[int, Held] = {}
@@ -122,6 +135,18 @@ class LeaseKeeper:
         self._renewal_due = self._looked = clock.monotonic()
         self._leases: Watch[int, Lease] = Watch()
         self._beats: Watch[str, int] = Watch()
+        self._said: Mapping[str, Member] = {}
+        self._drains = Drains(owner)
+
+    @property
+    def draining(self) -> bool:
+        """Whether this process is to hold nothing, and others are there that take its shards."""
+        return self._drains.since is not None
+
+    def sight(self) -> Sight:
+        """What the latest look has shown, with ages as of now; waits for nothing."""
+        watches, now = Watches(self._leases, self._beats), self._clock.monotonic()
+        return sight_of(watches, self._said, self.members, self._shards, self._looked, now)
 
     @property
     def held(self) -> Mapping[int, Held]:
@@ -229,11 +254,13 @@ class LeaseKeeper:
                 await self._store.withdraw(self.owner)
             else:
                 self._beat += 1
-                await self._store.announce(self.owner, self._beat)
+                await self._store.announce(self.owner, self._beat, self._version, self._since_ms)
             self._renewal_due = begun + self.ttl_s / _RENEWALS_PER_LEASE
         leases = {lease.shard: lease for lease in await self._store.read()}
         self._leases.look(leases, self._clock.monotonic())
-        self.members = await self._living(await self._store.members())
+        self._said = await self._store.members()
+        self.members = await self._living({name: member.beat for name, member in self._said.items()})
+        self._drains.look(self.members, self._said, self._held, self._clock.monotonic())
         return await self._balance(leases)
 
     async def _renew(self) -> None:
@@ -251,7 +278,7 @@ class LeaseKeeper:
             elif held.until <= self._clock.monotonic():
                 self._lose(shard, "it ran out before its renewal was confirmed")
             else:
-                self._held[shard] = Held(epoch, sent + self.ttl_s)
+                self._held[shard] = held._replace(until=sent + self.ttl_s)
                 self.renewals += 1
 
     async def _living(self, beats: Mapping[str, int]) -> tuple[str, ...]:
@@ -272,15 +299,21 @@ class LeaseKeeper:
         return tuple(sorted(living if self._retired else [*living, self.owner]))
 
     async def _balance(self, leases: Mapping[int, Lease]) -> bool:
-        """Take or release what is free, hand over what is too much; whether this process still lacks shards."""
+        """Take or release what is free, hand over what is too much; whether to look again soon."""
         free = [shard for shard in range(self._shards) if self._is_free(shard, leases.get(shard))]
         holders: dict[int, str | None] = {shard: lease.owner for shard, lease in leases.items()}
         holders |= dict.fromkeys(free) | dict.fromkeys(self._held, self.owner)
-        share = share_of(self.owner, self.members, [holders[shard] for shard in range(self._shards)])
+        share = share_of(self.owner, self._drains.takers, [holders[shard] for shard in range(self._shards)])
         await self._fill(share, free, leases)
-        staying = in_turn(self._held.keys() - self._leaving, self.owner, self.members)
-        self._hand_over(staying[share:])
-        return len(self._held) < share
+        staying = in_turn(self._held.keys() - self._leaving, self.owner, self._drains.takers)
+        if self._drains.since is None:
+            self._hand_over(staying[share:])
+            return len(self._held) < share
+        # Others look when they renew. Before they have seen the mark, what is given back would be nobody's for long.
+        seen_by_all = self._clock.monotonic() - self._drains.since >= self.ttl_s / _RENEWALS_PER_LEASE
+        if seen_by_all and not free and not self._leaving:
+            self._hand_over(staying[:1])
+        return bool(self._held)
 
     def _is_free(self, shard: int, lease: Lease | None) -> bool:
         """Whether a shard may be taken now: nobody holds it, or nobody can believe any more that he does."""
@@ -293,7 +326,7 @@ class LeaseKeeper:
     async def _fill(self, share: int, free: Iterable[int], leases: Mapping[int, Lease]) -> None:
         """Take as many free shards as are due, the own former ones first."""
         mine = {shard for shard in free if (lease := leases.get(shard)) is not None and lease.owner == self.owner}
-        waiting = sorted(in_turn(free, self.owner, self.members), key=lambda shard: shard not in mine)
+        waiting = sorted(in_turn(free, self.owner, self._drains.takers), key=lambda shard: shard not in mine)
         while waiting and (lacking := share - len(self._held)) > 0:
             several = min(lacking, _TAKES_AT_ONCE)
             takes = [self._take(shard, leases.get(shard)) for shard in waiting[:several]]
@@ -317,8 +350,10 @@ class LeaseKeeper:
     async def _take(self, shard: int, seen: Lease | None) -> None:
         sent = self._clock.monotonic()
         lease = await self._store.take(seen, shard, self.owner, math.ceil(self.ttl_s * 1000))
-        held = Held(lease.epoch, sent + self.ttl_s) if lease is not None else None
-        if held is None or held.until <= self._clock.monotonic():
+        if lease is None:
+            return
+        held = Held(lease.epoch, sent + self.ttl_s, cause_of(seen, self.owner, alone=self._alone))
+        if held.until <= self._clock.monotonic():
             return
         if self._retired:
             await self._store.release(self.owner, shard, held.epoch)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from shared.leases.base import Lease
+from shared.leases.base import Lease, Member
 
 
 class MemoryLeases:
@@ -13,7 +13,7 @@ class MemoryLeases:
 
     def __init__(self) -> None:
         self._leases: dict[int, Lease] = {}
-        self._members: dict[str, int] = {}
+        self._members: dict[str, Member] = {}
 
     async def open(self) -> None:
         """Nothing to do."""
@@ -41,13 +41,21 @@ class MemoryLeases:
         """Give a lease back."""
         return self._change(shard, owner, epoch, None)
 
-    async def announce(self, member: str, beat: int) -> None:
+    async def announce(self, member: str, beat: int, version: str = "", since_ms: int = 0) -> None:
         """Set a process's beat."""
-        self._members[member] = beat
+        former = self._members.get(member)
+        self._members[member] = Member(beat, version, since_ms, former is not None and former.drained)
 
-    async def members(self) -> dict[str, int]:
-        """Beats of all processes, by name."""
+    async def members(self) -> dict[str, Member]:
+        """All processes, by name."""
         return dict(self._members)
+
+    async def drain(self, member: str, drained: bool) -> bool:
+        """Set or take away a process's mark."""
+        found = self._members.get(member)
+        if found is not None:
+            self._members[member] = found._replace(drained=drained)
+        return found is not None
 
     async def withdraw(self, member: str) -> None:
         """Take a process out of the members."""

@@ -8,7 +8,7 @@ import pymongo
 from pymongo import ReturnDocument, UpdateOne
 from pymongo.errors import DuplicateKeyError
 
-from shared.leases.base import Lease
+from shared.leases.base import Lease, Member
 from shared.mongodb import Document, MongoStore, mapped_errors
 
 LEASES: Final = "leases"
@@ -105,15 +105,22 @@ class MongoLeases:
             )
         return done.matched_count == 1
 
-    async def announce(self, member: str, beat: int) -> None:
+    async def announce(self, member: str, beat: int, version: str = "", since_ms: int = 0) -> None:
         """Set a process's beat."""
+        said = {"beat": beat, "version": version, "since_ms": since_ms}
         with self._operation(writing=True):
-            await self._store.collection(MEMBERS).update_one({"_id": member}, {"$set": {"beat": beat}}, upsert=True)
+            await self._store.collection(MEMBERS).update_one({"_id": member}, {"$set": said}, upsert=True)
 
-    async def members(self) -> dict[str, int]:
-        """Beats of all processes, by name."""
+    async def members(self) -> dict[str, Member]:
+        """All processes, by name."""
         with self._operation(writing=False):
-            return {found["_id"]: found["beat"] async for found in self._store.collection(MEMBERS).find()}
+            return {found["_id"]: _member(found) async for found in self._store.collection(MEMBERS).find()}
+
+    async def drain(self, member: str, drained: bool) -> bool:
+        """Set or take away a process's mark."""
+        with self._operation(writing=True):
+            done = await self._store.collection(MEMBERS).update_one({"_id": member}, {"$set": {"drained": drained}})
+        return done.matched_count == 1
 
     async def withdraw(self, member: str) -> None:
         """Take a process out of the members."""
@@ -133,3 +140,7 @@ def _document(lease: Lease) -> Document:
 
 def _lease(found: Document) -> Lease:
     return Lease(found["_id"], found["owner"], found["epoch"], found["renewals"], found["ttl_ms"])
+
+
+def _member(found: Document) -> Member:
+    return Member(found["beat"], found.get("version", ""), found.get("since_ms", 0), found.get("drained", False))

@@ -1,6 +1,6 @@
 """How many shards each process should hold, and which: pure functions of what all of them can read."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 
 def fair_shares(held: Mapping[str, int], unowned: int) -> dict[str, int]:
@@ -48,6 +48,14 @@ def share_of(owner: str, members: Iterable[str], holders: Iterable[str | None]) 
         else:
             unowned += 1
     return fair_shares(counts, unowned)[owner] if owner in counts else 0
+
+
+def takers_of(members: Sequence[str], drained: Collection[str]) -> tuple[str, ...]:
+    """Processes among which all shards are dealt out.
+
+    Those that are drained get nothing, unless there is nobody else: shards without an owner would be worse.
+    """
+    return tuple(name for name in members if name not in drained) or tuple(members)
 
 
 def in_turn(shards: Iterable[int], owner: str, members: Sequence[str]) -> list[int]:

@@ -7,20 +7,29 @@ from pathlib import Path
 from typing import Final
 
 from shared.errors import ConfigError
-from shared.leases.base import Lease
+from shared.leases.base import Lease, Member
 from shared.sqlite import SqliteThread, transaction
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 _SCHEMA = (
     "CREATE TABLE leases (shard INTEGER PRIMARY KEY, owner TEXT, epoch INTEGER NOT NULL, renewals INTEGER NOT NULL,"
     " ttl_ms INTEGER NOT NULL)",
     "CREATE TABLE members (name TEXT PRIMARY KEY, beat INTEGER NOT NULL) WITHOUT ROWID",
 )
+_SECOND_VERSION = (
+    "ALTER TABLE members ADD COLUMN version TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE members ADD COLUMN since_ms INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE members ADD COLUMN drained INTEGER NOT NULL DEFAULT 0",
+)
 _SELECT = "SELECT shard, owner, epoch, renewals, ttl_ms FROM leases"
 _RENEW = "UPDATE leases SET renewals = renewals + 1 WHERE shard = ? AND owner = ? AND epoch = ?"
 _RELEASE = "UPDATE leases SET owner = NULL, renewals = renewals + 1 WHERE shard = ? AND owner = ? AND epoch = ?"
-_ANNOUNCE = "INSERT INTO members VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET beat = excluded.beat"
+_ANNOUNCE = (
+    "INSERT INTO members (name, beat, version, since_ms) VALUES (?, ?, ?, ?) ON CONFLICT (name) DO UPDATE"
+    " SET beat = excluded.beat, version = excluded.version, since_ms = excluded.since_ms"
+)
+_DRAIN = "UPDATE members SET drained = ? WHERE name = ?"
 
 
 class SqliteLeases:
@@ -79,13 +88,17 @@ class SqliteLeases:
         """Give a lease back."""
         return await self._open_thread.run(partial(_execute, _RELEASE, (shard, owner, epoch))) == 1
 
-    async def announce(self, member: str, beat: int) -> None:
+    async def announce(self, member: str, beat: int, version: str = "", since_ms: int = 0) -> None:
         """Set a process's beat."""
-        await self._open_thread.run(partial(_execute, _ANNOUNCE, (member, beat)))
+        await self._open_thread.run(partial(_execute, _ANNOUNCE, (member, beat, version, since_ms)))
 
-    async def members(self) -> dict[str, int]:
-        """Beats of all processes, by name."""
+    async def members(self) -> dict[str, Member]:
+        """All processes, by name."""
         return await self._open_thread.run(_members)
+
+    async def drain(self, member: str, drained: bool) -> bool:
+        """Set or take away a process's mark."""
+        return await self._open_thread.run(partial(_execute, _DRAIN, (drained, member))) == 1
 
     async def withdraw(self, member: str) -> None:
         """Take a process out of the members."""
@@ -106,12 +119,12 @@ class SqliteLeases:
                     f"cannot open {self.path}: its schema is version {found}, this engine knows {SCHEMA_VERSION}; "
                     "start the engine that wrote it, or a newer one"
                 )
-            if not tables:
-                for statement in _SCHEMA:
+            if tables and not {"leases", "members"} <= tables:
+                raise ConfigError(f"cannot open {self.path}: it holds no leases of the engine; name another file")
+            if found < SCHEMA_VERSION:
+                for statement in (*([] if tables else _SCHEMA), *_SECOND_VERSION):
                     connection.execute(statement)
                 connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-            elif not {"leases", "members"} <= tables:
-                raise ConfigError(f"cannot open {self.path}: it holds no leases of the engine; name another file")
 
 
 def _read(connection: sqlite3.Connection) -> list[Lease]:
@@ -139,5 +152,6 @@ def _execute(statement: str, values: tuple[object, ...], connection: sqlite3.Con
         return connection.execute(statement, values).rowcount
 
 
-def _members(connection: sqlite3.Connection) -> dict[str, int]:
-    return dict(connection.execute("SELECT name, beat FROM members"))
+def _members(connection: sqlite3.Connection) -> dict[str, Member]:
+    rows = connection.execute("SELECT name, beat, version, since_ms, drained FROM members")
+    return {name: Member(beat, version, since_ms, bool(drained)) for name, beat, version, since_ms, drained in rows}

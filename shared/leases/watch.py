@@ -36,6 +36,11 @@ class Watch(Generic[K, V]):
         """Do not count the time just passed, in which no change could be seen, seconds."""
         self._seen = {key: _Seen(seen.value, seen.since + seconds) for key, seen in self._seen.items()}
 
+    @property
+    def values(self) -> dict[K, V]:
+        """What was read last."""
+        return {key: seen.value for key, seen in self._seen.items()}
+
     def unchanged_s(self, key: K, now: float) -> float:
         """Seconds for which a value has been seen unchanged, 0 for one that is not there."""
         seen = self._seen.get(key)

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 from starlette.types import ASGIApp
 
+from contracts.api import Cluster
 from contracts.enums import Outcome, Reason, RejectionSource
 from contracts.query import BadCursor, Page, UnknownFilter, UnknownSort
 from contracts.signal import Signal
@@ -142,6 +143,9 @@ def _reconciler(clock: Clock) -> Reconciler:
 
 def services(keys: Mapping[str, str], timeout_s: float = 10.0) -> tuple[ApiServices, MemoryDesk, MemoryTables]:
     clock, desk, tables = SystemClock(), MemoryDesk(), MemoryTables()
+    cluster = Cluster(
+        source="leases", age_seconds=0.5, pod="a", draining=False, trouble=None, members=[], shards=[], copies=[]
+    )
     made = ApiServices(
         settings=Settings.load(dict(keys)),
         health=Health(clock),
@@ -150,6 +154,7 @@ def services(keys: Mapping[str, str], timeout_s: float = 10.0) -> tuple[ApiServi
         desk=desk,
         read_model=tables,
         account=lambda: {"equity": Decimal("1E+4"), "fees": Decimal("0.10")},
+        cluster=lambda: cluster,
         coverage=list,
         reconciler=_reconciler(clock),
         decision_timeout_s=timeout_s,

@@ -21,6 +21,7 @@ ROUTES = {
     ("GET", "/differences"): "READER_API_KEY",
     ("GET", "/symbol-halts"): "READER_API_KEY",
     ("GET", "/account"): "READER_API_KEY",
+    ("GET", "/cluster"): "READER_API_KEY",
     ("GET", "/positions/protection"): "READER_API_KEY",
     ("GET", "/reconciliation"): "READER_API_KEY",
     ("POST", "/reconciliation"): "RISK_OVERRIDE_KEY",

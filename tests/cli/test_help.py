@@ -36,6 +36,8 @@ def test_the_commands_are_those_that_are_promised() -> None:
         ("publish",),
         ("analytics",),
         ("audit",),
+        ("cluster",),
+        ("drain",),
         ("journal", "status"),
         ("journal", "archive"),
         ("journal", "snapshot"),

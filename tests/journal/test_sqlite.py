@@ -265,7 +265,7 @@ async def cancelled_append(journal: SqliteJournal, record: Record) -> None:
 
 
 async def test_a_file_that_is_locked_while_it_is_opened_is_retry_safe(path: Path) -> None:
-    with locked(path), pytest.raises(RetrySafe, match="cannot open .*another process holds it locked"):
+    with locked(path), pytest.raises(RetrySafe, match=r"cannot open .*another process holds it locked"):
         await SqliteJournal(path, busy_timeout_ms=50).open()
 
 

@@ -156,6 +156,22 @@ async def test_health_and_metrics_tell_what_is_held(start: Start) -> None:
         assert counted("tradeengine_shard_takeovers_total") == 2
 
 
+async def test_the_cluster_is_told_before_and_after_the_start(start: Start, tmp_path: Path) -> None:
+    idle = Running(tmp_path / "idle", {}).service.cluster.report()
+    assert (idle.members, [row.owner for row in idle.shards]) == ([], [None, None])
+    assert idle.trouble == "leases are not kept yet"
+    async with start(POD_NAME="laptop") as running:
+        report = running.service.cluster.report
+        await eventually(lambda: all(row.last_takeover for row in report().shards), "the take-overs")
+        told = report()
+        assert [(member.name, member.version, member.shards) for member in told.members] == [(told.pod, "0-test", 2)]
+        assert [(row.owner, row.epoch, row.owner_lives) for row in told.shards] == [(told.pod, 1, True)] * 2
+        assert [row.position for row in told.shards] == [
+            state.sequence for state in running.service.engine.hosts.values()
+        ]
+        assert [(copy.name, copy.trouble) for copy in told.copies] == [("read_model", None)]
+
+
 async def test_an_alert_whose_connection_closes_while_it_is_published_is_published_on_the_next(
     start: Start, nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -36,6 +36,15 @@ def test_all_well() -> None:
     assert report.components["nats"].details == {"connected": True}
 
 
+def test_who_is_well_and_wants_no_work_is_not_ready() -> None:
+    health = Health(SystemClock())
+    health.register("fine", lambda: OK)
+    health.register("shards", lambda: ComponentHealth(HealthStatus.DEGRADED, "draining", wants_work=False))
+    report = health.report()
+
+    assert (report.status, report.ready, report.reasons) == (HealthStatus.DEGRADED, False, ("shards: draining",))
+
+
 @pytest.mark.parametrize(
     ("answer", "required", "status", "ready"),
     [

@@ -38,7 +38,10 @@ def instrument(symbol: str = "BTCUSDT", tick: str = "0.01", step_size: str = "0.
 
 def signal(action: str = "buy", strategy: str = "A", symbol: str = "BTCUSDT", **fields: Any) -> inputs.SignalReceived:
     """Make a confident signal that is as old as its input; ``mark``, ``equity`` and the like make its context."""
-    facts = ("equity", "peak_equity", "exposure", "day_pnl", "conditional_orders", "conditional_limit")
+    facts = (
+        *("equity", "peak_equity", "exposure", "day_pnl", "conditional_orders", "conditional_limit"),
+        *("exposure_room", "conditional_room", "account_unknown"),
+    )
     context = {
         name: fields.pop(short)
         for short, name in (("mark", "mark_price"), *[(name, name) for name in facts])

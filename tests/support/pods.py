@@ -1,7 +1,7 @@
 """Several engines on one event loop, one journal, one lease store and one exchange, in virtual time."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from decimal import Decimal, localcontext
 from typing import Any, Final, cast
@@ -12,6 +12,8 @@ from shared.clock import Clock
 from shared.errors import Fenced, OutcomeUnknown, RetrySafe
 from shared.leases.base import LeaseStore
 from shared.leases.memory import MemoryLeases
+from shared.registers.base import Register
+from shared.registers.memory import MemoryRegister
 from shared.settings import Settings
 from tests.campaigns.equality import differences, unrest
 from tests.campaigns.exchange import KEY, SECRET, SYMBOLS, Exchange, exchange
@@ -44,6 +46,9 @@ class Way:
 
     renew: Any
     """As of a lease store; a test may put something else in its place."""
+    read: Any
+    replace: Any
+    """As of a register; likewise."""
 
     def __init__(self, store: object) -> None:
         self._store = store
@@ -107,6 +112,7 @@ class Pod:
         self.clock = StoppingClock(site.clock)
         self.journal = WayToJournal(site.journal)
         self.leases = Way(site.leases)
+        self.register = Way(site.register)
         self.records: list[Record] = []
         settings = site.settings
         self.venue = build_venue(settings, self.clock, fence=window_fence)
@@ -121,6 +127,7 @@ class Pod:
             initial_equity=Decimal(0),
             committer=Committer(journal, self.clock),
             ownership=LeasedOwnership(store, self.clock, name, SHARDS, TTL_S),
+            register=cast("Register", self.register),
             listeners=[self.records.append],
         )
 
@@ -140,19 +147,20 @@ class Pod:
         return decision
 
     def cut_off(self) -> None:
-        """Let it reach neither journal nor leases."""
-        self.journal.is_cut = self.leases.is_cut = True
+        """Let it reach no store."""
+        self.journal.is_cut = self.leases.is_cut = self.register.is_cut = True
 
 
 class Site:
     """What the pods share, and what must hold of it."""
 
-    def __init__(self, loop: WarpLoop, made: Exchange) -> None:
+    def __init__(self, loop: WarpLoop, made: Exchange, settings: Mapping[str, str]) -> None:
         self.loop = loop
         self.clock = WarpClock(loop)
         self.exchange = made
         self.journal = MemoryJournal()
         self.leases = MemoryLeases()
+        self.register = MemoryRegister()
         self.settings = Settings.load(
             {
                 "TRADING_MODE": "testnet",
@@ -162,6 +170,7 @@ class Site:
                 "BINANCE_WS_URL": made.server.ws_url,
                 "ALLOWED_SYMBOLS": ",".join(SYMBOLS),
                 "STOP_LOSS_PCT": "0.02",
+                **settings,
             }
         )
         self.pods: list[Pod] = []
@@ -248,15 +257,21 @@ class Site:
         return [(pod.name, sorted(pod.owned), pod.engine.trouble) for pod in self.pods]
 
 
-def played(job: Callable[[Site], Coroutine[Any, Any, None]]) -> None:
-    """Run a job in virtual time, on a fresh exchange and empty stores; its pods are stopped at the end."""
+def played(job: Callable[[Site], Coroutine[Any, Any, None]], **settings: str) -> None:
+    """Run a job in virtual time, on a fresh exchange and empty stores; its pods are stopped at the end.
+
+    Parameters
+    ----------
+    settings
+        More of the engines' environment.
+    """
 
     async def play(loop: WarpLoop) -> None:
         async with exchange(WarpClock(loop)) as made:
             loop.begin()
             await loop.idle()
             await made.reset()
-            site = Site(loop, made)
+            site = Site(loop, made, settings)
             try:
                 await job(site)
             finally:

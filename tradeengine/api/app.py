@@ -10,6 +10,7 @@ from tradeengine import __version__
 from tradeengine.api import problems
 from tradeengine.api.auth import Keyring
 from tradeengine.api.middleware import BodyLimit, Measured
+from tradeengine.api.routes.cluster import cluster
 from tradeengine.api.routes.operations import guarded_operations, operations
 from tradeengine.api.routes.paper import paper
 from tradeengine.api.routes.tables import tables
@@ -36,7 +37,7 @@ def create_app(services: ApiServices) -> FastAPI:
     )
     keyring = Keyring(services.settings)
     app.include_router(operations(services))
-    for guarded in (guarded_operations, trade, truth, tables):
+    for guarded in (guarded_operations, cluster, trade, truth, tables):
         app.include_router(guarded(services, keyring))
     if services.post_price is not None:
         app.include_router(paper(services.post_price, keyring))

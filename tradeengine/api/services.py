@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from contracts.api import Cluster
 from shared.clock import Clock
 from shared.health import Health
 from shared.metrics import Metrics
@@ -25,6 +26,8 @@ class ApiServices:
     ----------
     account
         The account in figures, in quote currency; must not block.
+    cluster
+        All processes and shards as this one sees them; must not block.
     coverage
         Every strategy position with what protects it; must not block.
     decision_timeout_s
@@ -41,6 +44,7 @@ class ApiServices:
     desk: SignalDesk
     read_model: ReadModel
     account: Callable[[], Mapping[str, Any]]
+    cluster: Callable[[], Cluster]
     coverage: Callable[[], Sequence[CoveredPosition]]
     reconciler: Reconciler
     decision_timeout_s: float = DECISION_TIMEOUT_S

@@ -17,6 +17,8 @@ _FUNCTIONS = (
     "project",
     "publish",
     "audit",
+    "cluster",
+    "drain",
     "analytics",
     "positions",
     "reconcile",

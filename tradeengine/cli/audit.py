@@ -23,7 +23,7 @@ from tradeengine.audit.mongodb_copy import MongoCopy
 from tradeengine.audit.report import CopyReport, ExchangeReport, Verdict, overall
 from tradeengine.audit.sqlite_copy import SqliteCopy
 from tradeengine.cli.audit_view import show_audit
-from tradeengine.cli.base import EXIT_FAILURE, fail, out, progress
+from tradeengine.cli.base import EXIT_FAILURE, EXIT_UNKNOWN, fail, out, progress
 from tradeengine.cli.copies import opened_whole_journal, venue_of
 from tradeengine.cli.options import ConfigFile
 from tradeengine.cli.schema import mongo_store, mysql_address
@@ -36,9 +36,6 @@ from tradeengine.runtime.files import read_model_file
 from tradeengine.runtime.recovery import load_state
 from tradeengine.venue.binance.build import build_venue, trading_terms
 from tradeengine.venue.binance.onlooker import Onlooker
-
-EXIT_UNKNOWN = 3
-"""Something could not be compared, and nothing that was compared differs."""
 
 _EXIT = {Verdict.EQUAL: 0, Verdict.DIFFERENT: EXIT_FAILURE, Verdict.UNKNOWN: EXIT_UNKNOWN}
 _EXCHANGE = "exchange"

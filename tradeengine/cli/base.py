@@ -11,6 +11,8 @@ from typer.core import TyperGroup
 from shared.errors import ConfigError, EngineError
 
 EXIT_FAILURE = 1
+EXIT_UNKNOWN = 3
+"""What was asked cannot be told, because a store or the exchange does not answer."""
 EXIT_CONFIG = 78
 """``EX_CONFIG`` of sysexits: the configuration is wrong."""
 

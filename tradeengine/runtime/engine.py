@@ -10,6 +10,7 @@ from contracts.signal import Signal
 from contracts.subjects import shard_of
 from shared.clock import Clock
 from shared.errors import OutcomeUnknown, RetrySafe
+from shared.registers.base import Register
 from tradeengine.domain.config import TradingConfig
 from tradeengine.domain.events import SignalDecided
 from tradeengine.domain.ids import base36, shard_in
@@ -21,6 +22,9 @@ from tradeengine.runtime.account import Account
 from tradeengine.runtime.alarm import Alarm, nobody
 from tradeengine.runtime.committer import Committer
 from tradeengine.runtime.host import ShardHost
+from tradeengine.runtime.limits.escrow import Escrow
+from tradeengine.runtime.limits.figures import Limits
+from tradeengine.runtime.limits.orders import OrderShare
 from tradeengine.runtime.ownership import AlwaysHeld, Ownership
 from tradeengine.runtime.reconciler import Reconciler
 from tradeengine.runtime.recovery import check_journal, load_state
@@ -55,6 +59,9 @@ class Engine:
         Called with each committed record, in order per shard; they must not block.
     followers
         Told which shards are worked on here.
+    register
+        Where processes that share the account deal its limits out, which takes an ``ownership`` with fencing tokens;
+        without it, this process is alone with the account.
     reconcile_s
         Seconds between two looks at what the venue really holds.
     alarm
@@ -74,6 +81,7 @@ class Engine:
         ownership: Ownership | None = None,
         listeners: Sequence[CommitListener] = (),
         followers: Sequence[Follower] = (),
+        register: Register | None = None,
         reconcile_s: float = RECONCILE_S,
         alarm: Alarm = nobody,
     ) -> None:
@@ -85,6 +93,10 @@ class Engine:
         self._config = config
         self._committer = committer
         self.account = Account(initial_equity, venue.mark_price, conditional_limit=venue.conditional_limit)
+        self._escrow = self.account.escrow = self._make_escrow(register) if register is not None else None
+        sharers: list[Follower] = []
+        if self._escrow is not None:
+            sharers = [self._escrow, OrderShare(venue.share_limits, shards)]
         self.reconciler = Reconciler(
             venue, clock, self.account, states=lambda: self.states, submit=self._observed, interval_s=reconcile_s
         )
@@ -96,13 +108,13 @@ class Engine:
             account=self.account,
             venue=venue,
             clock=clock,
-            listeners=[*listeners, self.reconciler.observe],
+            listeners=[*listeners, self.reconciler.observe, *([self._escrow.observe] if self._escrow else [])],
             briefing=self._brief,
             alarm=alarm,
         )
         self.fence_refusals = self._place.refusals
         """Orders and cancels that a fence kept here since the start, by reason."""
-        self.tenancy = Tenancy(self.ownership, self._make_host, self.account, clock, followers)
+        self.tenancy = Tenancy(self.ownership, self._make_host, self.account, clock, [*followers, *sharers])
         self._begun = False
         self._rules: Sequence[Instrument] = ()
         self._started_ms = 0
@@ -111,6 +123,19 @@ class Engine:
         self._looks: dict[int, int] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._leaving = False
+
+    def _make_escrow(self, register: Register) -> Escrow:
+        config, limit = self._config, self._venue.conditional_limit
+        conditional = max(0, limit - config.conditional_reserve) if limit is not None else None
+        return Escrow(
+            register,
+            self._clock,
+            Limits(config.max_exposure_usd, conditional),
+            self.shards,
+            figures=self.account.figures,
+            show=self.account.show,
+            losses=config.max_daily_loss_usd is not None or config.max_drawdown_pct is not None,
+        )
 
     def _make_host(self, shard: int, epoch: int) -> ShardHost:
         self._looks.pop(shard, None)
@@ -152,6 +177,8 @@ class Engine:
             return f"{', '.join(ended)} ended unexpectedly: restart the engine"
         if self.reconciler.overdue is not None:
             return self.reconciler.overdue
+        if self._escrow is not None and self._escrow.overdue is not None:
+            return self._escrow.overdue
         unseen = sorted(shard for shard in self.owned if self._unseen(shard))
         return f"shards {unseen} are not compared with the exchange yet" if unseen else None
 
@@ -250,6 +277,8 @@ class Engine:
         self._tasks.append(asyncio.create_task(self._tick(), name="ticker"))
         self._tasks.append(asyncio.create_task(self.reconciler.run(), name="reconciler"))
         self._tasks.append(asyncio.create_task(self._renew_rules(), name="rules"))
+        if self._escrow is not None:
+            self._tasks.append(asyncio.create_task(self._escrow.run(), name="limits"))
 
     async def stop(self) -> None:
         """Stop working; what is not committed stays undecided, and a copy of its signal will be decided later.

@@ -271,9 +271,8 @@ class ShardHost:
             self._fence.check()
             if state.epoch > self.epoch:
                 log.warning("epochs_went_back", shard=self.number, journal=state.epoch, lease=self.epoch)
-            taken = ShardTaken(time_ms=self._clock.now_ms(), owner=self._place.ownership.owner, epoch=self.epoch)
             try:
-                await running.shard.process([taken])
+                await running.shard.process([self._claim_of(state)])
             except Fenced as error:
                 log.info("shard_not_settled", shard=self.number, reason=str(error), action="it is read again")
                 continue
@@ -285,6 +284,17 @@ class ShardHost:
         if not self._claim.done():
             self._claim.set_result(None)
         return running
+
+    def _claim_of(self, state: ShardState) -> ShardTaken:
+        ownership = self._place.ownership
+        held = ownership.held.get(self.number)
+        return ShardTaken(
+            time_ms=self._clock.now_ms(),
+            owner=ownership.owner,
+            epoch=self.epoch,
+            former=state.owner,
+            cause=held.cause if held is not None and held.epoch == self.epoch else None,
+        )
 
     def _has_claimed(self, state: ShardState) -> bool:
         """Whether the journal names this lease's tenure; without fencing tokens there is nothing to claim."""

@@ -11,6 +11,7 @@ import structlog
 from shared.clock import Clock
 from shared.leases.base import LeaseStore
 from shared.leases.keeper import Held, LeaseKeeper
+from shared.leases.sight import Sight
 
 _PATIENCE_S: Final = 10.0
 """How long a start waits for leases that nobody else can hold; then it goes on, and health says what is wrong."""
@@ -58,6 +59,15 @@ class Ownership(Protocol):
         ...
 
     @property
+    def draining(self) -> bool:
+        """Whether an operator wants this process to hold nothing, and others are there to take its shards."""
+        ...
+
+    def sight(self) -> Sight:
+        """All processes and shards as of the latest look; never waits."""
+        ...
+
+    @property
     def held(self) -> Mapping[int, Held]:
         """Shards that are held, each with its fencing token and the monotonic time up to which that is certain."""
         ...
@@ -99,9 +109,14 @@ class AlwaysHeld:
     trouble: str | None = None
     renewals = 0
     members = ("alone",)
+    draining = False
 
     def __init__(self, shards: int) -> None:
         self.held: Mapping[int, Held] = MappingProxyType({shard: Held(0, math.inf) for shard in range(shards)})
+
+    def sight(self) -> Sight:
+        """Nothing: there are no leases."""
+        return Sight((), (), 0.0)
 
     async def begin(self, tenant: Tenant) -> None:
         """Tell the tenant of every shard."""
@@ -134,10 +149,20 @@ class LeasedOwnership:
         Lease time, seconds; the same for all processes.
     alone
         Whether it is certain that no other process uses the store: then :meth:`begin` waits until all is held.
+    version
+        Of the engine, for operators.
     """
 
     def __init__(
-        self, store: LeaseStore, clock: Clock, owner: str, shards: int, ttl_s: float, *, alone: bool = False
+        self,
+        store: LeaseStore,
+        clock: Clock,
+        owner: str,
+        shards: int,
+        ttl_s: float,
+        *,
+        alone: bool = False,
+        version: str = "",
     ) -> None:
         self._keeper = LeaseKeeper(
             store,
@@ -149,6 +174,7 @@ class LeasedOwnership:
             on_lost=self._lost,
             on_surplus=self._surplus,
             alone=alone,
+            version=version,
         )
         self._shards = shards
         self._alone = alone
@@ -177,6 +203,15 @@ class LeasedOwnership:
     def members(self) -> tuple[str, ...]:
         """Processes that live, by name."""
         return self._keeper.members
+
+    @property
+    def draining(self) -> bool:
+        """Whether this process is to hold nothing, and others are there to take its shards."""
+        return self._keeper.draining
+
+    def sight(self) -> Sight:
+        """All processes and shards as of the latest look."""
+        return self._keeper.sight()
 
     @property
     def held(self) -> Mapping[int, Held]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.leases.base import Lease, LeaseStore
+from shared.leases.base import Lease, LeaseStore, Member
 from shared.leases.memory import MemoryLeases
 from shared.leases.mongodb import MongoLeases
 from shared.leases.sqlite import SqliteLeases
@@ -143,11 +143,47 @@ async def test_members_come_beat_and_go(store: LeaseStore) -> None:
     await store.announce("b", 1)
     await store.announce("a", 4)
     await store.announce("b", 2)
-    assert await store.members() == {"a": 4, "b": 2}
+    assert await store.members() == {"a": Member(4), "b": Member(2)}
 
     await store.withdraw("a")
     await store.withdraw("nobody")
-    assert await store.members() == {"b": 2}
+    assert await store.members() == {"b": Member(2)}
+
+
+async def test_a_member_says_what_it_runs_and_since_when(store: LeaseStore) -> None:
+    await store.announce("a", 1, "1.2.3", 1_735_689_600_123)
+    assert await store.members() == {"a": Member(1, "1.2.3", 1_735_689_600_123)}
+
+
+async def test_the_drained_mark_stays_over_beats_until_it_is_taken_away(store: LeaseStore) -> None:
+    await store.announce("a", 1, "1.2.3")
+    await store.announce("b", 1)
+    assert await store.drain("a", True)
+    assert await store.drain("a", True), "twice is once"
+    await store.announce("a", 2, "1.2.3")
+    assert await store.members() == {"a": Member(2, "1.2.3", drained=True), "b": Member(1)}
+
+    assert await store.drain("a", False)
+    assert await store.members() == {"a": Member(2, "1.2.3"), "b": Member(1)}
+
+
+async def test_the_mark_goes_with_the_member_and_nobody_else_can_be_marked(store: LeaseStore) -> None:
+    assert not await store.drain("a", True)
+    assert await store.members() == {}
+    await store.announce("a", 1)
+    await store.drain("a", True)
+    await store.withdraw("a")
+    await store.announce("a", 2)
+
+    assert await store.members() == {"a": Member(2)}
+
+
+async def test_marks_and_beats_at_once_lose_neither(store: LeaseStore) -> None:
+    await store.announce("a", 0)
+    for beat in range(1, 21):
+        drained = bool(beat % 2)
+        await asyncio.gather(store.announce("a", beat), store.drain("a", drained))
+        assert await store.members() == {"a": Member(beat, drained=drained)}
 
 
 async def test_of_eight_that_race_one_wins_each_round(store: LeaseStore) -> None:

@@ -6,6 +6,7 @@ from contextlib import closing
 
 import pytest
 
+from contracts.enums import TakeoverCause
 from shared.leases.keeper import DRIFT
 from tests.shared.leases.world import GIVES_UP_S, GOOD, MOST_DRAIN_S, TTL_S, WEATHERS, World
 
@@ -188,6 +189,128 @@ def test_who_retires_hands_over_shard_by_shard(world: World) -> None:
 
     assert (first.valid(), second.valid()) == (set(), set(range(8)))
     assert [told for told, _ in first.told].count("surplus") == 4
+
+
+def test_a_drained_process_hands_over_one_shard_after_another_and_takes_none(world: World) -> None:
+    first, second = world.pod(), world.pod()
+    world.pass_time(2 * TTL_S)
+    assert world.spread() == [4, 4]
+    world.drain(first)
+    fewest = 8
+    while first.valid():
+        world.pass_time(0.1)
+        assert len(first.leaving) <= 1
+        fewest = min(fewest, len(world.owners()))
+        assert world.loop.time() < 6 * TTL_S
+    assert fewest == 7, "no two shards are without an owner at once"
+    world.pass_time(LOOK_S + 0.1)
+    assert (first.keeper.draining, second.valid()) == (True, set(range(8)))
+    assert {second.keeper.held[shard].cause for shard in world.handed} == {TakeoverCause.RELEASED}
+
+    world.pass_time(4 * TTL_S)
+    assert world.spread() == [0, 8]
+    assert first.keeper.members == second.keeper.members == ("pod-0", "pod-1"), "it lives, and beats"
+    world.drain(first, False)
+    world.pass_time(2 * TURN_S + MOST_DRAIN_S + 2 * LOOK_S)
+    assert (first.keeper.draining, world.spread()) == (False, [4, 4])
+
+
+@pytest.mark.parametrize("moment", range(5))
+def test_no_shard_of_a_drained_process_is_nobodys_for_long(world: World, moment: int) -> None:
+    """The others have seen the mark before the first shard comes, and wait for it."""
+    first = world.pod()
+    world.pass_time(TURN_S / 2)
+    world.pod()
+    world.pass_time(2 * TTL_S + moment)
+    world.drain(first)
+    without = 0.0
+    while first.valid():
+        world.pass_time(0.05)
+        without = without + 0.05 if len(world.owners()) < 8 else 0.0
+        assert without <= LOOK_S + 0.2
+
+
+def test_while_one_is_dead_its_shards_come_before_those_of_the_drained(world: World) -> None:
+    pods = [world.pod() for _ in range(3)]
+    world.pass_time(3 * TTL_S)
+    drained, dead, taker = pods
+    held = len(drained.valid())
+    dead.kill()
+    world.drain(drained)
+    while not taker.valid() >= set(range(8)) - drained.valid() - dead.valid():
+        world.pass_time(0.1)
+    world.pass_time(3 * TTL_S)
+    assert held > 0
+    assert (drained.valid(), taker.valid()) == (set(), set(range(8)))
+
+
+def test_who_is_drained_alone_keeps_its_shards_until_another_comes(world: World) -> None:
+    first = world.pod()
+    world.pass_time(1)
+    world.drain(first)
+    world.pass_time(3 * TTL_S)
+    assert (first.keeper.draining, first.valid()) == (False, set(range(8)))
+
+    second = world.pod()
+    world.pass_time(2 * TTL_S)
+    assert (first.valid(), second.valid()) == (set(), set(range(8)))
+    second.kill()
+    world.pass_time(2 * TTL_S + 2 * LOOK_S)
+    assert (first.keeper.draining, first.valid()) == (False, set(range(8))), "nobody else lives"
+
+
+def test_when_all_are_drained_nothing_moves(world: World) -> None:
+    pods = [world.pod() for _ in range(2)]
+    world.pass_time(2 * TTL_S)
+    before = world.owners()
+    for pod in pods:
+        world.drain(pod)
+    world.pass_time(3 * TTL_S)
+    assert world.owners() == before
+
+
+def test_why_a_shard_was_free_is_known(world: World) -> None:
+    first = world.pod()
+    world.pass_time(1)
+    assert {held.cause for held in first.keeper.held.values()} == {TakeoverCause.FIRST}
+    first.keeper.drop(0, "its append was fenced")
+    world.pass_time(TURN_S)
+    assert first.keeper.held[0].cause is TakeoverCause.AGAIN
+    world.pass_time(TTL_S)
+    assert first.keeper.held[0].cause is TakeoverCause.AGAIN, "a renewal keeps it"
+    first.kill()
+    second = world.pod()
+    world.pass_time(2 * TTL_S)
+    assert {held.cause for held in second.keeper.held.values()} == {TakeoverCause.SILENT}
+    second.kill()
+    heir = world.pod("heir", alone=True)
+    world.pass_time(1)
+    assert {held.cause for held in heir.keeper.held.values()} == {TakeoverCause.LEFT}
+
+
+def test_what_was_seen_is_told_with_ages_and_without_asking(world: World) -> None:
+    first, second = world.pod(version="1.2.3"), world.pod()
+    world.pass_time(2 * TTL_S)
+    second.kill()
+    world.drain(second)
+    world.pass_time(TTL_S + TURN_S)
+    asked = len(first.link.asked)
+    sight = first.keeper.sight()
+
+    assert len(first.link.asked) == asked
+    assert [(each.name, each.lives, each.said.drained) for each in sight.members] == [
+        ("pod-0", True, False),
+        ("pod-1", False, True),
+    ]
+    assert [each.said.version for each in sight.members] == ["1.2.3", ""]
+    assert sight.members[1].silent_s > TTL_S
+    assert 0 <= sight.age_s <= TURN_S + LOOK_S
+    owners = {each.shard: each.lease.owner for each in sight.shards if each.lease is not None}
+    assert sorted(owners) == list(range(8))
+    assert {each.unchanged_s > TTL_S for each in sight.shards if owners[each.shard] == "pod-1"} <= {True}
+    later = first.keeper.sight()
+    world.pass_time(0.5)
+    assert first.keeper.sight().age_s != later.age_s
 
 
 def test_a_take_whose_answer_was_lost_is_found_by_reading(world: World) -> None:

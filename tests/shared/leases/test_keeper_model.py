@@ -88,6 +88,10 @@ class Keepers(RuleBasedStateMachine):
     def change_weather(self, place: int, weather: str) -> None:
         self.one(place).link.weather = WEATHERS[weather]
 
+    @rule(place=PLACES, drained=st.sampled_from([True, True, False]))
+    def drain(self, place: int, drained: bool) -> None:
+        self.here.drain(self.one(place), drained)
+
     @rule(seconds=st.floats(0.01, 20))
     def pass_time(self, seconds: float) -> None:
         self.here.pass_time(seconds)
@@ -116,7 +120,11 @@ class Keepers(RuleBasedStateMachine):
         self.here.pass_time(OWNED_AGAIN_S)
         assert sorted(self.here.owners()) == list(range(self.here.shards)), "a shard has no owner"
         self.here.pass_time(SETTLED_S)
-        assert max(self.here.spread()) - min(self.here.spread()) <= 1
+        drained = self.here.drained()
+        taking = [pod for pod in self.here.living if pod.name not in drained] or self.here.living
+        counts = [len(pod.valid()) for pod in taking]
+        assert sum(counts) == self.here.shards, f"of {sorted(drained)}, who is drained holds something"
+        assert max(counts) - min(counts) <= 1
         before = {shard: list(epochs) for shard, epochs in self.here.epochs.items()}
         self.here.pass_time(3 * TTL_S)
         assert self.here.epochs == before, "shards wander although nothing happens"

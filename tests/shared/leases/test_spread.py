@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.leases.owner import owner_name
-from shared.leases.spread import fair_shares, in_turn, share_of
+from shared.leases.owner import is_start_of, owner_name
+from shared.leases.spread import fair_shares, in_turn, share_of, takers_of
 from shared.leases.watch import Watch
 
 NAMES = st.text("abcdef", min_size=1, max_size=3)
@@ -34,6 +34,14 @@ def test_who_does_not_live_gets_nothing() -> None:
     assert share_of("a", ["a", "b"], ["b", "dead", None, "b"]) == 2
     assert share_of("retired", ["b"], ["retired", "b"]) == 0
     assert share_of("retired", [], ["retired"]) == 0
+
+
+def test_who_is_drained_is_dealt_nothing_unless_there_is_nobody_else() -> None:
+    assert takers_of(["a", "b", "c"], {"b", "gone"}) == ("a", "c")
+    assert takers_of(["a", "b"], {"a", "b"}) == ("a", "b")
+    assert takers_of([], {"a"}) == ()
+    assert share_of("b", takers_of(["a", "b"], {"b"}), ["b", "b", "a"]) == 0
+    assert share_of("a", takers_of(["a", "b"], {"b"}), ["b", "b", "a"]) == 3
 
 
 def test_each_begins_with_others() -> None:
@@ -70,3 +78,13 @@ def test_two_starts_of_one_pod_have_two_names() -> None:
     assert first != second
     assert first.startswith("engine-0-")
     assert owner_name()
+
+
+def test_a_pod_is_known_by_its_name_and_by_that_of_its_start() -> None:
+    start = owner_name("engine-1")
+    assert is_start_of(start, "engine-1")
+    assert is_start_of(start, start)
+    assert not is_start_of(owner_name("engine-11"), "engine-1")
+    assert not is_start_of(owner_name("engine-1-2"), "engine-1")
+    assert not is_start_of(start, "engine")
+    assert not is_start_of(start, "")

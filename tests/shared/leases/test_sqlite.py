@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from shared.errors import ConfigError, RetrySafe
+from shared.leases.base import Lease, Member
 from shared.leases.sqlite import SqliteLeases
 
 PROCESSES = 8
@@ -52,8 +53,28 @@ async def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
         newer.execute("PRAGMA user_version = 99")
     newer.close()
 
-    with pytest.raises(ConfigError, match=r"schema is version 99, this engine knows 1; start the engine that wrote it"):
+    with pytest.raises(ConfigError, match=r"schema is version 99, this engine knows 2; start the engine that wrote it"):
         await SqliteLeases(path).open()
+
+
+async def test_a_file_of_the_first_schema_keeps_what_it_holds(tmp_path: Path) -> None:
+    path = tmp_path / "leases.db"
+    with sqlite3.connect(path) as older:
+        older.execute(
+            "CREATE TABLE leases (shard INTEGER PRIMARY KEY, owner TEXT, epoch INTEGER NOT NULL,"
+            " renewals INTEGER NOT NULL, ttl_ms INTEGER NOT NULL)"
+        )
+        older.execute("CREATE TABLE members (name TEXT PRIMARY KEY, beat INTEGER NOT NULL) WITHOUT ROWID")
+        older.execute("INSERT INTO leases VALUES (0, 'a', 3, 7, 15000)")
+        older.execute("INSERT INTO members VALUES ('a', 5)")
+        older.execute("PRAGMA user_version = 1")
+    older.close()
+    store = SqliteLeases(path)
+    for _ in range(2):
+        await store.open()
+        assert await store.read() == [Lease(0, "a", 3, 7, 15_000)]
+        assert await store.members() == {"a": Member(5)}
+        await store.close()
 
 
 async def test_another_kind_of_file_is_refused(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from shared.clock import Clock
 from shared.errors import EngineError, OutcomeUnknown, RetrySafe
-from shared.leases.base import Lease, LeaseStore
+from shared.leases.base import Lease, LeaseStore, Member
 from shared.leases.keeper import LeaseKeeper
 from shared.leases.memory import MemoryLeases
 from tests.campaigns.warp import WarpLoop
@@ -97,11 +97,14 @@ class Link(LeaseStore):
     async def release(self, owner: str, shard: int, epoch: int) -> bool:
         return await self._ask("release", lambda: self._store.release(owner, shard, epoch))
 
-    async def announce(self, member: str, beat: int) -> None:
-        await self._ask("announce", lambda: self._store.announce(member, beat))
+    async def announce(self, member: str, beat: int, version: str = "", since_ms: int = 0) -> None:
+        await self._ask("announce", lambda: self._store.announce(member, beat, version, since_ms))
 
-    async def members(self) -> dict[str, int]:
+    async def members(self) -> dict[str, Member]:
         return await self._ask("members", self._store.members, RetrySafe)
+
+    async def drain(self, member: str, drained: bool) -> bool:
+        return await self._ask("drain", lambda: self._store.drain(member, drained))
 
     async def withdraw(self, member: str) -> None:
         await self._ask("withdraw", lambda: self._store.withdraw(member))
@@ -138,7 +141,14 @@ class Pod:
     """A process that holds leases; it brings a shard that it hands over to rest within a second, if it does at all."""
 
     def __init__(
-        self, world: "World", name: str, *, ttl_s: float = TTL_S, rate: float = 1.0, alone: bool = False
+        self,
+        world: "World",
+        name: str,
+        *,
+        ttl_s: float = TTL_S,
+        rate: float = 1.0,
+        alone: bool = False,
+        version: str = "",
     ) -> None:
         self.world = world
         self.name = name
@@ -158,7 +168,9 @@ class Pod:
             on_lost=lambda shard, reason: self.told.append(("lost", shard)),
             on_surplus=self._surplus,
             alone=alone,
+            version=version,
         )
+        self.leaving: set[int] = set()
         self._awake = asyncio.Event()
         self._awake.set()
         self._run = world.start(self.keeper.run())
@@ -202,12 +214,15 @@ class Pod:
 
     def _surplus(self, shard: int) -> None:
         self.told.append(("surplus", shard))
+        self.leaving.add(shard)
+        self.world.handed.add(shard)
         if self.drains:
             self.world.start(self._drain(shard))
 
     async def _drain(self, shard: int) -> None:
         await self.clock.sleep(self.world.random.uniform(0, MOST_DRAIN_S))
         await self.keeper.give_back(shard)
+        self.leaving.discard(shard)
 
 
 class _WatchedLoop(WarpLoop):
@@ -233,13 +248,25 @@ class World:
         self.pods: list[Pod] = []
         self.epochs: dict[int, list[int]] = {shard: [] for shard in range(shards)}
         self.wrong: list[str] = []
+        self.handed: set[int] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
 
-    def pod(self, name: str = "", *, ttl_s: float = TTL_S, rate: float = 1.0, alone: bool = False) -> Pod:
+    def pod(
+        self, name: str = "", *, ttl_s: float = TTL_S, rate: float = 1.0, alone: bool = False, version: str = ""
+    ) -> Pod:
         """Start a process."""
-        pod = Pod(self, name or f"pod-{len(self.pods)}", ttl_s=ttl_s, rate=rate, alone=alone)
+        pod = Pod(self, name or f"pod-{len(self.pods)}", ttl_s=ttl_s, rate=rate, alone=alone, version=version)
         self.pods.append(pod)
         return pod
+
+    def drain(self, pod: Pod, drained: bool = True) -> bool:
+        """Mark a process as drained, as an operator does, or take the mark away; whether it is a member."""
+        return self.loop.run_until_complete(self.store.drain(pod.name, drained))
+
+    def drained(self) -> set[str]:
+        """Who is marked as drained."""
+        members = self.loop.run_until_complete(self.store.members())
+        return {name for name, member in members.items() if member.drained}
 
     @property
     def living(self) -> list[Pod]:

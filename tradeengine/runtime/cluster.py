@@ -1,0 +1,88 @@
+"""What a process knows of the cluster, for operators: answered at once, whatever the stores do."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from contracts import api
+from shared.clock import Clock
+from shared.errors import EngineError
+from shared.leases.sight import ShardSight
+from tradeengine.journal.base import Journal
+from tradeengine.journal.takeovers import LastTakeover, last_takeover
+from tradeengine.projection.projector import Projector
+from tradeengine.runtime.cluster_report import described_members, described_shards
+from tradeengine.runtime.engine import Engine
+
+SOURCE: Final = "leases"
+_LOOK_S: Final = 2.0
+_DIGITS: Final = 3
+
+
+class ClusterView:
+    """All processes and shards, as this process sees them.
+
+    Who lives and who holds what comes from the latest look of the leases' keeper. While :meth:`run` runs, the journal
+    is asked how a shard changed hands whenever its lease has another epoch than the take-over that is known.
+
+    Parameters
+    ----------
+    projectors
+        Of the copies, by name.
+    """
+
+    def __init__(self, engine: Engine, journal: Journal, projectors: Mapping[str, Projector], clock: Clock) -> None:
+        self._engine = engine
+        self._journal = journal
+        self._projectors = projectors
+        self._clock = clock
+        self._found: dict[int, LastTakeover] = {}
+        self._trouble: str | None = None
+
+    def report(self) -> api.Cluster:
+        """All that is known now."""
+        ownership = self._engine.ownership
+        sight = ownership.sight()
+        hosts = self._engine.hosts.items()
+        positions = {shard: host.sequence for shard, host in hosts if host.state_if_loaded is not None}
+        takeovers = {shard: found.takeover for shard, found in self._found.items()}
+        return api.Cluster(
+            source=SOURCE,
+            age_seconds=round(sight.age_s, _DIGITS),
+            pod=ownership.owner,
+            draining=ownership.draining,
+            trouble=ownership.trouble or self._trouble,
+            members=described_members(sight),
+            shards=described_shards(sight, takeovers, positions),
+            copies=[_lag(name, projector) for name, projector in self._projectors.items()],
+        )
+
+    async def run(self) -> None:
+        """Keep the take-overs up to date until cancelled."""
+        while True:
+            self._trouble = None
+            for seen in self._engine.ownership.sight().shards:
+                try:
+                    await self._look(seen)
+                except (EngineError, msgspec.MsgspecError) as error:
+                    # A record of a newer engine, while a new version is rolled out, cannot be read here.
+                    self._trouble = f"not every last take-over is known: {error}"
+                    break
+            await self._clock.sleep(_LOOK_S)
+
+    async def _look(self, seen: ShardSight) -> None:
+        known = self._found.get(seen.shard)
+        if seen.lease is not None and (known is None or known.epoch != seen.lease.epoch):
+            self._found[seen.shard] = await last_takeover(self._journal, seen.shard)
+
+
+def _lag(name: str, projector: Projector) -> api.CopyLag:
+    lag = projector.lag()
+    return api.CopyLag(
+        name=name,
+        lag_records=lag.records,
+        lag_events=lag.events,
+        lag_seconds=round(lag.seconds, _DIGITS),
+        trouble=projector.trouble,
+    )
