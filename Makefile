@@ -5,6 +5,8 @@ BENCH_ARGS ?=
 MUTANTS_ARGS ?=
 CAMPAIGN_ARGS ?=
 CRASHES_ARGS ?=
+SEEDS ?= 20000
+SIMULATE_ARGS ?=
 # Names packages to move: make lock UPGRADE="--upgrade-package ruff"; everything: make lock UPGRADE=--upgrade
 UPGRADE ?=
 
@@ -21,7 +23,7 @@ export PIP_ROOT_USER_ACTION := ignore
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run run-sim test lint format bench mutants campaign crashes outages schemas lock clean
+.PHONY: help setup run run-sim test lint format bench mutants campaign simulate crashes outages schemas lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -74,6 +76,9 @@ mutants: setup ## take safeties out of a copy, one at a time: tests must notice 
 
 campaign: setup ## random order flow, books against account after every step; CAMPAIGN_ARGS such as --examples 100
 	@$(BIN)/python -m tests.campaigns $(CAMPAIGN_ARGS)
+
+simulate: setup ## the whole system under one seed, pods killed, frozen and cut off: SEEDS=20000; SIMULATE_ARGS such as --show 7
+	@$(BIN)/python -m tests.simulation --seeds $(SEEDS) $(SIMULATE_ARGS)
 
 crashes: setup ## a crash before and after every command of the whole path; CRASHES_ARGS such as --script short
 	@scripts/services install
