@@ -27,7 +27,12 @@ def unrest(state: ShardState) -> Iterator[str]:
         for position in leg.strategies.values():
             if position.quantity < ZERO or position.exit is not None:
                 yield f"{position.strategy_id} {leg.key} holds {position.quantity}, exit {position.exit}"
-            waiting = [need for need in position.refused if position.waits(need)]
+            # A target that waits for the market is at rest, be it that it was refused once on the way there.
+            waiting = [
+                need
+                for need in position.refused
+                if position.waits(need) and not (need is OrderPurpose.TAKE_PROFIT and position.target_waits)
+            ]
             if waiting:
                 yield f"{position.strategy_id} {leg.key} waits to try again: {waiting}"
 
