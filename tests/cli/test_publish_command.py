@@ -41,7 +41,13 @@ class Site:
         self._folder = folder
         self._url = url
         self._mongodb = mongodb
-        self.env = {"TRADEENGINE_DATA_DIR": str(folder), "COLUMNS": "300", "MONGODB_URI": "", "NATS_URL": url}
+        self.env = {
+            "TRADEENGINE_DATA_DIR": str(folder),
+            "COLUMNS": "300",
+            "MONGODB_URI": "",
+            "MYSQL_URI": "",
+            "NATS_URL": url,
+        }
         if mongodb is not None:
             self.env |= {"MONGODB_URI": mongodb[0], "MONGODB_DATABASE": mongodb[1]}
 
