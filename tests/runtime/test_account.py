@@ -195,6 +195,33 @@ def test_what_is_first_seen_after_the_venue_stated_the_equity_was_in_it() -> Non
     assert subject.equity() == 50_030, "what others make from then on counts"
 
 
+def test_what_others_had_gained_when_the_venue_stated_the_equity_counts_once() -> None:
+    """However late they show it: a second time it would make a peak that was never there."""
+    subject = shared()
+    subject.show({1: Figures(), 2: Figures()})
+    subject.anchor(Decimal(10_500))
+    subject.show({1: Figures(), 2: Figures(unrealized=Decimal(300))})
+    assert subject.equity() == 10_500
+    subject.show({1: Figures(unrealized=Decimal(200)), 2: Figures(unrealized=Decimal(300))})
+    assert subject.equity() == 10_500, "each by itself: who has shown nothing else yet may have made it before"
+    subject.show({1: Figures(unrealized=Decimal(260)), 2: Figures(unrealized=Decimal(300))})
+    assert subject.equity() == 10_560, "what is made from then on counts"
+    subject.anchor(Decimal(10_560))
+    subject.show({1: Figures(unrealized=Decimal(220)), 2: Figures(unrealized=Decimal(300))})
+    assert subject.equity() == 10_520, "a loss counts in any case"
+
+
+def test_what_a_shard_had_gained_unshown_when_the_venue_stated_the_equity_counts_once_for_its_next_owner() -> None:
+    subject = shared()
+    subject.show({0: Figures(), 1: Figures()})
+    subject.anchor(Decimal(10_000) + GAIN)
+    subject.attach(holding(0))
+    assert subject.equity() == 10_000 + GAIN
+    subject.show({1: Figures(realized=Decimal(-5))})
+    subject.attach(holding(1))
+    assert subject.equity() == 10_000 + GAIN - 5 + (GAIN + 5), "of what follows on what was shown since, all counts"
+
+
 def test_without_others_a_shard_that_is_lost_is_not_counted_any_more() -> None:
     subject = account(holding(0), holding(1))
     subject.anchor(Decimal(50_000))

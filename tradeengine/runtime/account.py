@@ -50,6 +50,8 @@ class Account:
         self._states: dict[int, ShardState] = {}
         self._held: dict[str, _Held] = {}
         self._others: dict[int, Figures] = {}
+        # Of those, who has shown nothing else since the venue stated the equity.
+        self._stated: set[int] = set()
         self._is_anchored = False
         self.escrow: Escrow | None = None
         """What this process was granted, where other processes share the account."""
@@ -59,14 +61,15 @@ class Account:
         with localcontext(MONEY):
             self._initial += equity - self.equity()
         self._is_anchored = True
+        self._stated = set(self._others)
 
     def attach(self, state: ShardState) -> None:
         """Count a shard's state in; it replaces the shard's former one, and what another process showed of it."""
-        is_new = state.shard not in self._states
-        shown = self._others.pop(state.shard, None)
+        if state.shard not in self._states and self._is_anchored:
+            self._add(-self._known_to_venue(state.shard, self._figures(state)))
+        self._others.pop(state.shard, None)
+        self._stated.discard(state.shard)
         self._states[state.shard] = state
-        if is_new and shown is None and self._is_anchored:
-            self._add(-self._figures(state).net)
 
     def detach(self, shard: int) -> None:
         """Count a shard out that this process no longer owns; what it was like counts until its next owner shows it."""
@@ -81,11 +84,25 @@ class Account:
     def show(self, others: Mapping[int, Figures]) -> None:
         """Take what other processes show of their shards in place of what they showed before."""
         shown = {shard: figures for shard, figures in others.items() if shard not in self._states}
-        with localcontext(MONEY):
-            unseen = sum((figures.net for shard, figures in shown.items() if shard not in self._others), ZERO)
-        self._others |= shown
         if self._is_anchored:
-            self._add(-unseen)
+            with localcontext(MONEY):
+                known = sum((self._known_to_venue(shard, figures) for shard, figures in shown.items()), ZERO)
+                self._stated = {n for n in self._stated if n not in shown or shown[n].net == self._others[n].net}
+            self._add(-known)
+        self._others |= shown
+
+    def _known_to_venue(self, shard: int, figures: Figures) -> Decimal:
+        """How much of what a shard adds to the sums was in the equity that the venue has stated.
+
+        What is shown first after the statement may have been made before. A gain is taken for that, a loss is not: so
+        the shard lifts the equity above what was stated only by what it shows later. The next statement corrects the
+        equity; nothing would correct a peak that came from counting a gain twice.
+        """
+        former = self._others.get(shard)
+        if former is None:
+            return figures.net
+        with localcontext(MONEY):
+            return max(ZERO, figures.net - former.net) if shard in self._stated else ZERO
 
     def _add(self, net: Decimal) -> None:
         """Keep the equity as the venue stated it when a shard begins or ceases to be counted."""

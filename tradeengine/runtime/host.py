@@ -280,6 +280,8 @@ class ShardHost:
             break
         if not self._is_ours:
             self._place.venue.take_over(running.shard.state)
+            if (escrow := self._place.account.escrow) is not None:
+                escrow.speak_for(self.number, running.shard.sequence)
         self._is_ours = True
         if not self._claim.done():
             self._claim.set_result(None)

@@ -95,6 +95,11 @@ def test_an_opening_waits_until_each_shard_is_known_but_not_for_long() -> None:
         assert loop.time() - began <= PATIENCE_S
         assert not pod.escrow.room(0, NOTHING).holds(SOME)
 
+        given_up = loop.time()
+        for _ in range(10):
+            assert await pod.escrow.ask(0, SOME) == reason
+        assert loop.time() == given_up, "each would wait for the same, and closings behind them all"
+        await asyncio.sleep(ROUND_S)
         asked = asyncio.ensure_future(pod.escrow.ask(0, SOME))
         await asyncio.sleep(PATIENCE_S / 2)
         pod.used = taken

@@ -87,7 +87,7 @@ def test_all_give_back_what_another_process_was_refused() -> None:
     desk.used[0] = some(160)
     desk.other(short=True)
     assert desk.round()[0] == 160
-    assert desk.demand(1, 100) == {0: 160, 1: 100, 2: 0}, "nothing is kept ahead of need"
+    assert desk.demand(1, 100) == {0: 160, 1: Decimal("100.1"), 2: 0}, "nothing is kept ahead of need"
     desk.other()
     assert desk.round()[0] > 160
 
@@ -172,10 +172,33 @@ def test_what_was_granted_for_an_order_is_held_until_it_can_be_placed() -> None:
     desk = Desk()
     assert desk.demand(0, 500)[0] == 600
     desk.other(short=True)
-    assert desk.round(0.5)[0] == 500, "nobody takes it away before it is used"
+    assert desk.round(0.5)[0] == Decimal("500.5"), "nobody takes it away before it is used"
     desk.demand(1, 400)
-    assert desk.room(0) == 500
+    assert desk.room(0) == Decimal("500.5")
     desk.used[0] = some(500)
-    assert desk.round(0.4)[0] == 500
+    assert desk.round(0.4)[0] == Decimal("500.5")
     desk.used[0] = some(400)
     assert desk.round(0.2)[0] == 400
+
+
+def test_what_was_granted_for_an_order_is_not_held_beside_the_order_once_that_is_placed() -> None:
+    desk = Desk()
+    desk.demand(0, 300)
+    desk.used[0] = some(300)
+    granted = desk.demand(1, 500)
+    assert granted == {0: 300, 1: 500, 2: 0}, "both fit, and the first needs nothing more"
+    assert desk.room(1) == 500
+
+
+def test_a_price_that_moves_after_the_grant_takes_nothing_from_the_order_where_little_is_there_for_all() -> None:
+    desk = Desk()
+    desk.other(short=True)
+    desk.used[0] = some(400)
+    desk.demand(0, 100)
+    desk.used[0] = some("400.04")
+    assert desk.grants.room(0, desk.used[0]).holds(some(100))
+    desk.round(0.1)
+    assert desk.grants.room(0, desk.used[0]).holds(some(100)), "until it can be placed"
+    desk.used[0] = some(500)
+    assert desk.round(1)[0] == 500, "then it is given back"
+    assert desk.demand(1, 300)[1] == 300, "it is no part of the need"

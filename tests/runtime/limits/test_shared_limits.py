@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from decimal import Decimal
 from typing import Final
 
@@ -12,6 +13,7 @@ from contracts.subjects import shard_of
 from tests.campaigns.exchange import CENTRE
 from tests.support.pods import SHARDS, Pod, Site, played
 from tradeengine.domain.events import SignalDecided
+from tradeengine.journal.record import Record
 from tradeengine.runtime.limits.escrow import PATIENCE_S, ROUND_S, SOON_S, STALE_S
 from tradeengine.runtime.replay import replay
 
@@ -202,6 +204,45 @@ def test_a_register_that_hangs_keeps_no_closing_waiting() -> None:
         assert {each.reason for each in decisions[:-1]} == {Reason.ACCOUNT_UNKNOWN}
         assert decisions[-1].outcome is Outcome.ACCEPTED
         await site.until(lambda: not pod.engine.states[0].legs, "the position to be closed", 5)
+
+    played(job, **LIMITED)
+
+
+def test_a_claim_that_landed_without_an_answer_lets_its_owner_open() -> None:
+    async def job(site: Site) -> None:
+        claimed = asyncio.Event()
+        shard = shard_of("BTCUSDT", SHARDS)
+        straight = site.journal.append
+
+        async def append(records: Sequence[Record]) -> None:
+            await straight(records)
+            if not claimed.is_set() and any(record.claims and record.shard == shard for record in records):
+                claimed.set()
+                raise RuntimeError("the driver fails after the append")
+
+        site.journal.append = append  # type: ignore[method-assign]
+        pod = Pod("a", site)
+        site.pods.append(pod)
+        with suppress(RuntimeError):
+            await pod.start()
+        await pod.engine.read()
+        await site.spread(pod)
+        assert claimed.is_set()
+        assert [record.claims for record in await site.records()].count(True) == 1
+        assert (await buy(site, "BTCUSDT")).outcome is Outcome.ACCEPTED
+        await site.equal(pod)
+
+    played(job, **LIMITED)
+
+
+def test_one_process_with_all_shards_grants_all_of_the_limit_in_two_orders() -> None:
+    async def job(site: Site) -> None:
+        (pod,) = await spread(site, 1)
+        first = site.signal("buy", symbol="ETHUSDT", quantity="2")
+        second = site.signal("buy", symbol="BTCUSDT", quantity="0.08")
+        assert [(await site.decide(each)).outcome for each in (first, second)] == [Outcome.ACCEPTED] * 2
+        await site.equal(pod)
+        assert await exposure(site) == LIMIT
 
     played(job, **LIMITED)
 

@@ -10,6 +10,8 @@ from tradeengine.runtime.limits.ledger import Bid
 _SHARE: Final = 8
 """A shard takes an eighth of what is unused beside what it needs, so that it need not ask for every order, and so that
 what it has and does not use is little where there is little."""
+_EASE: Final = 1_000
+"""A thousandth of what a shard needs goes with it where there is any: prices move between grant and decision."""
 
 
 class Appetite:
@@ -23,7 +25,7 @@ class Appetite:
     left
         What is left of the limits beyond what all shards use; zero or more.
     is_modest
-        Whether there is too little for all: then nothing is kept ahead of need.
+        Whether there is too little for all: then nothing is kept ahead of need, but for what prices may move meanwhile.
     """
 
     def __init__(self, left: Amounts, *, is_modest: bool) -> None:
@@ -51,7 +53,8 @@ class Appetite:
         demand
             What an order at hand takes; ``None`` without one.
         held
-            What was granted for an order that may not have been placed yet.
+            What it is to have in all, with an order that was granted and may not have been placed yet: what it used
+            when it asked, and the order. Unlike ``demand`` this is not added to what it uses now.
         active
             Whether it has opened something lately; one that has not gives back what it does not use.
         short
@@ -61,10 +64,10 @@ class Appetite:
             used, chunk = figures.used, self._chunk
             need = used + (demand or NOTHING)
             if demand is not None:
-                keep, want = granted, need if self._is_modest else need + chunk
+                keep, want = granted, _eased(need) if self._is_modest else need + chunk
             elif held is not None:
-                need = (used + held).least(granted).most(used)
-                keep, want = need if self._is_modest else granted, need
+                need = held.least(granted).most(used)
+                keep, want = _eased(need) if self._is_modest else granted, need
             elif self._is_modest or not active:
                 keep, want = used, used
             else:
@@ -74,6 +77,10 @@ class Appetite:
                 )
                 keep = want = Amounts(exposure, int(conditional))
             return Bid(tenure, figures, keep, need, want, short)
+
+
+def _eased(need: Amounts) -> Amounts:
+    return need + Amounts(need.exposure / _EASE)
 
 
 def _steady(granted: Decimal, used: Decimal, chunk: Decimal) -> Decimal:

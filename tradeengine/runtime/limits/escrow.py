@@ -82,6 +82,8 @@ class Escrow:
         self._failed_at = -math.inf
         # When the round under way began.
         self._begun: float | None = None
+        # Until when nobody waits for the rows of shards that were not there just now.
+        self._incomplete_until = -math.inf
         self._waiting: list[asyncio.Future[str | None]] = []
         # Of those who wait, how many the latest plan has an answer for.
         self._served = 0
@@ -125,15 +127,24 @@ class Escrow:
             Why it is not known whether there is room; ``None`` if it is, and :meth:`room` tells it.
         """
         deadline = self._clock.monotonic() + PATIENCE_S
+        if self._clock.monotonic() < self._incomplete_until and (unclaimed := self._unclaimed()) is not None:
+            # One opening has waited in vain; closings are not kept waiting by every one behind it anew.
+            return unclaimed
         while True:
             reason = await self._asked(shard, demand, deadline - self._clock.monotonic())
-            missing = sorted(set(range(self._shards)) - self._rows.keys()) if reason is None else []
-            if not missing:
+            unclaimed = self._unclaimed() if reason is None else None
+            if unclaimed is None:
                 return reason
             # Only until each shard was taken once since the ledger was begun.
             if self._clock.monotonic() + _LOOK_S >= deadline:
-                return f"it is not known yet what the shards {missing} hold: nobody has taken them"
+                self._incomplete_until = self._clock.monotonic() + ROUND_S
+                return unclaimed
             await self._clock.sleep(_LOOK_S)
+
+    def _unclaimed(self) -> str | None:
+        """Why nothing can be granted while shards have no row; ``None`` once each has one."""
+        missing = sorted(set(range(self._shards)) - self._rows.keys())
+        return f"it is not known yet what the shards {missing} hold: nobody has taken them" if missing else None
 
     def _is_old(self, seconds: float) -> bool:
         """Whether what was seen of the ledger may have changed longer ago."""
@@ -163,6 +174,20 @@ class Escrow:
             self._wake.set()
         elif self._losses and self._due is None and any(map(_closes, record.events())):
             self._due = asyncio.get_running_loop().call_later(SOON_S, self._wake.set)
+
+    def speak_for(self, shard: int, sequence: int) -> None:
+        """Speak for a shard whose claim was found in its journal.
+
+        A claim whose commit failed may have landed all the same; then :meth:`observe` was never told of it.
+
+        Parameters
+        ----------
+        sequence
+            Place of the claim in the shard's journal, which ends with it.
+        """
+        if not self._grants.speaks_for(shard):
+            self._grants.claim(shard, sequence)
+            self._wake.set()
 
     def follow(self, shard: int) -> None:
         """Do nothing yet: a shard is spoken for when its journal says whose it is."""

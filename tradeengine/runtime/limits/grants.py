@@ -33,7 +33,8 @@ class _Own:
     demand
         What an order at hand takes beyond what the shard uses, until the ledger has an answer.
     held, held_until
-        What was granted for an order that may not have been placed yet, and for how long it is held.
+        What the shard is to have in all, with an order that was granted and may not have been placed yet, and for how
+        long that is held. Once the order is placed, the shard uses it, and nothing is held beside.
     asked, refused, short
         When it last asked, was refused, and was refused something that others did not use.
     """
@@ -182,7 +183,8 @@ class Grants:
                 continue
             own.demand = None
             if shard in figures and self.room(shard, figures[shard].used).holds(demand):
-                own.held, own.held_until = demand, now + _HELD_S
+                with localcontext(MONEY):
+                    own.held, own.held_until = figures[shard].used + demand, now + _HELD_S
                 continue
             own.refused = now
             if self._unused(stands, figures).holds(demand):
