@@ -4,20 +4,26 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from nats.aio.msg import Msg
 from structlog.testing import capture_logs
 
+from contracts.enums import Severity
 from contracts.subjects import ALERTS_STREAM, EXECUTION_STREAM, EXECUTION_WILDCARD
 from shared.errors import ConfigError, RetrySafe
 from tests.publication.reading import translated
 from tests.publication.site import CLOCK, Site, eventually, opened_site, trades, wire
 from tests.support.nats import NatsServer, nats_server
 from tests.support.records import RecordedWorld, signal_records
+from tradeengine.domain.events import AlertRaised
+from tradeengine.journal.memory import MemoryJournal
 from tradeengine.projection.base import DoesNotFollow
+from tradeengine.publication.again import Span, publish_again
 from tradeengine.publication.checkpoints import Checkpoint, LedgerImage
 from tradeengine.publication.jetstream import JetStreamOutlet
 from tradeengine.publication.ledger import Ledger, pack, unpack
+from tradeengine.publication.publication import Publication
 from tradeengine.publication.restoring import restored
 from tradeengine.publication.translate import messages_of
 
@@ -197,11 +203,48 @@ async def test_alerts_of_the_journal_go_to_their_stream(site: Site) -> None:
         world.signal("hold", signal_id=f"s{number}", sequence=number)
     world.cut()
     pod = await site.pod()
+    await pod.caught_up()
     await site.commit(world.records, pod)
     await pod.caught_up()
     ((subject, message_id, _),) = await site.kept(ALERTS_STREAM)
     assert subject == "alerts.tradeengine.signal_gap.BTCUSDT"
     assert message_id.startswith("test-0-1-")
+
+
+async def test_old_alerts_of_a_journal_that_was_never_published_call_nobody(site: Site) -> None:
+    world = RecordedWorld()
+    for number in (1, 3, 5):
+        world.signal("hold", signal_id=f"s{number}", sequence=number)
+        world.cut()
+    world.now = CLOCK.now_ms()
+    world.signal("hold", signal_id="s7", sequence=7)
+    world.cut()
+    everything = translated(world.records)
+    events = [message for message in everything if message.subject.startswith("execution.")]
+    assert len(everything) - len(events) == 3
+    await site.commit(world.records[:3])
+    await site.commit(world.records[3:])
+
+    with capture_logs() as logs:
+        pod = await site.pod()
+        await pod.caught_up()
+    assert [(one["shard"], one["alerts"]) for one in logs if one["event"] == "old_alerts_left_out"] == [(0, 2)]
+    assert await site.kept() == wire(events)
+    ((_, message_id, _),) = await site.kept(ALERTS_STREAM)
+    assert message_id.startswith("test-0-4-")
+
+
+async def test_old_alerts_after_a_checkpoint_are_published_all_the_same(site: Site) -> None:
+    world = RecordedWorld()
+    for number in (1, 3):
+        world.signal("hold", signal_id=f"s{number}", sequence=number)
+        world.cut()
+    await site.commit(world.records)
+    await site.store.save({0: Checkpoint(1)})
+    pod = await site.pod()
+    await pod.caught_up()
+    ((_, message_id, _),) = await site.kept(ALERTS_STREAM)
+    assert message_id.startswith("test-0-2-")
 
 
 # ---------------------------------------------------------------- shards come and go
@@ -304,3 +347,53 @@ async def test_a_ledger_is_noted_only_where_everything_before_it_is_published(si
     heir = await site.pod()
     await heir.caught_up(60)
     assert await site.kept() == wire(translated(records))
+
+
+async def test_a_ledger_that_stands_inside_a_record_is_not_kept(site: Site) -> None:
+    records = trades(5)
+    last = records[4]
+    beyond_time = AlertRaised(time_ms=10**18, name="unreadable", severity=Severity.WARNING, text="", symbol="BTCUSDT")
+    entry = msgspec.structs.replace(last.entries[-1], events=(*last.entries[-1].events, beyond_time))
+    bad = msgspec.structs.replace(last, entries=(*last.entries[:-1], entry))
+    pod = await site.pod([0])
+    await site.commit(records[:4], pod)
+    await pod.caught_up()
+    await site.commit([bad], pod)
+    await eventually(lambda: pod.projector.trouble, "the trouble to be told")
+    await pod.stop()
+
+    found = await site.store.load(0)
+    assert found.sequence == 4
+    whole = await restored(site.journal, 0, Checkpoint(4))
+    assert await restored(site.journal, 0, found) == whole
+
+
+# ---------------------------------------------------------------- the loop is shared
+
+
+async def test_as_much_is_translated_at_once_however_records_are_cut(site: Site) -> None:
+    records = signal_records(6, size=100)
+    await site.commit(records)
+    link = await (await site.pod(start=False)).connection.link()
+    windows: list[int] = []
+    outlet = JetStreamOutlet(lambda: link.jetstream, lambda stored, _copies: windows.append(stored))
+    publication = Publication(site.journal, site.store, outlet, CLOCK)
+    assert await publication.checkpoint(0) == 0
+    await publication.apply(records)
+    assert windows == [128, 72] * 3
+    assert await site.kept() == wire(translated(records))
+
+
+# ---------------------------------------------------------------- once more
+
+
+async def test_publishing_again_ends_where_the_journal_does() -> None:
+    journal = MemoryJournal()
+    await journal.append(trades(2))
+
+    def tell(records: int) -> None:
+        assert records, "asked again for what is not there"
+
+    outlet = JetStreamOutlet(lambda: None)
+    with pytest.raises(RetrySafe, match=r"no record of shard 0 after 4.*up to 9.*from record 5"):
+        await publish_again(journal, Checkpoint(), outlet, Span(0, 5, 9), tell)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from contracts.subjects import EXECUTION_PREFIX
+from shared.errors import RetrySafe
 from tradeengine.journal.base import Journal
 from tradeengine.publication.checkpoints import Checkpoint
 from tradeengine.publication.outlet import Outlet
@@ -45,7 +46,7 @@ async def publish_again(
     Raises
     ------
     RetrySafe
-        If the broker does not take them; all may be published once more.
+        If the broker does not take them, or the journal does not show all of them; all may be published once more.
     ConfigError
         If the journal lacks records that are needed.
     """
@@ -55,6 +56,11 @@ async def publish_again(
     while state.sequence < span.last:
         limit = min(_PAGE, span.last - state.sequence)
         records = await journal.read(span.shard, after=state.sequence, limit=limit)
+        if not records:
+            raise RetrySafe(
+                f"the journal shows no record of shard {span.shard} after {state.sequence}, and records up to "
+                f"{span.last} were asked for: publish again from record {state.sequence + 1} on"
+            )
         messages = [message for record in records for message in messages_of(state, record)]
         events = [message for message in messages if message.subject.startswith(EXECUTION_PREFIX)]
         await outlet.publish(events)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import structlog
@@ -16,6 +16,7 @@ from tradeengine.projection.freshness import Freshness, record_time
 from tradeengine.publication.checkpoints import Checkpoint, CheckpointStore, LedgerImage
 from tradeengine.publication.ledger import Ledger, pack
 from tradeengine.publication.messages import Message
+from tradeengine.publication.old_alerts import OldAlerts
 from tradeengine.publication.outlet import Outlet
 from tradeengine.publication.restoring import restored
 from tradeengine.publication.translate import messages_of
@@ -24,8 +25,8 @@ _SAVE_S: Final = 1.0
 """How long a checkpoint may wait for those of later batches, and of other shards, seconds."""
 _LEDGER_RECORDS: Final = 1_000
 """Most records that are read again to restore a ledger."""
-_SLICE: Final = 20
-"""Records that are translated at once: a few milliseconds, after which the loop is another's."""
+_SLICE: Final = 200
+"""Entries that are translated at once, and the rest of a record: milliseconds, after which the loop is another's."""
 
 log = structlog.get_logger(__name__)
 
@@ -33,25 +34,36 @@ log = structlog.get_logger(__name__)
 class _Shard:
     """What is known of a shard that this process publishes.
 
-    Its ledger stands behind the newest record that was translated, ``unsent`` before the newest that was stored.
+    Its ledger stands behind the newest record that was translated, ``unsent`` before the newest that was stored. It is
+    broken if it may stand inside a record: then it is never kept.
     """
 
-    def __init__(self, ledger: Ledger, saved_ledger: int) -> None:
+    def __init__(self, ledger: Ledger, saved_ledger: int, old_alerts: OldAlerts | None) -> None:
         self.ledger = ledger
+        self.broken = False
         self.unsent: deque[tuple[Record, list[Message]]] = deque()
         self.sent = ledger.sequence
         self.saved = ledger.sequence
         self.saved_ledger = saved_ledger
+        self._old_alerts = old_alerts
 
     def translate(self, record: Record) -> None:
         """Translate the next record; one that was translated before is passed over."""
-        if record.sequence > self.ledger.sequence:
-            self.unsent.append((record, messages_of(self.ledger, record)))
+        if record.sequence <= self.ledger.sequence:
+            return
+        try:
+            messages = messages_of(self.ledger, record)
+        except BaseException:
+            self.broken = True
+            raise
+        if self._old_alerts is not None:
+            messages = self._old_alerts.left_out(record, messages)
+        self.unsent.append((record, messages))
 
     def checkpoint(self, *, ledger_due: int) -> Checkpoint:
         """How far it is; with its ledger if that has moved by so many records and stands at the same place."""
         image = None
-        if not self.unsent and self.sent - self.saved_ledger >= ledger_due:
+        if not self.unsent and self.sent - self.saved_ledger >= ledger_due and not self.broken:
             image = LedgerImage(self.sent, pack(self.ledger))
         return Checkpoint(self.sent, image)
 
@@ -60,7 +72,8 @@ class Publication:
     """Publishes the records of shards; a ``ReadModel``, so that a projector follows the journal for it.
 
     A record's messages are published before it counts as applied, and are published again if that was not noted: at
-    least once, under one id. Checkpoints are noted a second later, of all shards in one command.
+    least once, under one id. Checkpoints are noted a second later, of all shards in one command. Of a shard that was
+    never published, alerts that were old when this was made are left out; see :class:`OldAlerts`.
 
     Parameters
     ----------
@@ -74,6 +87,7 @@ class Publication:
         self._store = store
         self._outlet = outlet
         self._clock = clock
+        self._began_ms = clock.now_ms()
         self._shards: dict[int, _Shard] = {}
         self._left: dict[int, Checkpoint] = {}
         self._moved = asyncio.Event()
@@ -111,7 +125,10 @@ class Publication:
             found = await self._store.load(shard)
             saved_ledger = 0 if found.ledger is None else found.ledger.sequence
             ledger = await restored(self._journal, shard, found)
-            held = self._shards.setdefault(shard, _Shard(ledger, saved_ledger))
+            old_alerts = None
+            if found.sequence == 0:
+                old_alerts = OldAlerts(await self._journal.last_sequence(shard), self._began_ms)
+            held = self._shards.setdefault(shard, _Shard(ledger, saved_ledger, old_alerts))
         return held.sent
 
     async def apply(self, records: Sequence[Record]) -> None:
@@ -128,8 +145,8 @@ class Publication:
             await self._publish(held, own)
 
     async def _publish(self, held: _Shard, records: Sequence[Record]) -> None:
-        for start in range(0, len(records), _SLICE):
-            for record in records[start : start + _SLICE]:
+        for some in _slices(records):
+            for record in some:
                 held.translate(record)
             await self._outlet.publish([message for _, messages in held.unsent for message in messages])
             while held.unsent:
@@ -169,3 +186,15 @@ class Publication:
             held.saved = checkpoint.sequence
             if checkpoint.ledger is not None:
                 held.saved_ledger = checkpoint.ledger.sequence
+
+
+def _slices(records: Sequence[Record]) -> Iterator[Sequence[Record]]:
+    """Cut records where :data:`_SLICE` entries are reached, for a record may have one entry or hundreds."""
+    start = entries = 0
+    for end, record in enumerate(records, 1):
+        entries += len(record.entries)
+        if entries >= _SLICE:
+            yield records[start:end]
+            start, entries = end, 0
+    if start < len(records):
+        yield records[start:]

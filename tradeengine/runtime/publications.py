@@ -84,18 +84,28 @@ class Publications:
 
 
 class _BrokerOutlet:
-    """Events to a stream that must be there, alerts also to those who only listen."""
+    """Events to a stream that must be there, alerts also to those who only listen.
+
+    What is stored is not sent again because another message of the same call was refused: attempts may go on for longer
+    than a stream knows copies, and those who only listen know none.
+    """
 
     def __init__(self, link: Callable[[], Link | None]) -> None:
         self._events = JetStreamOutlet(lambda: found.jetstream if (found := link()) is not None else None)
         self._alerts = AlertOutlet(link)
+        self._stored: set[str] = set()
 
     async def publish(self, messages: Sequence[Message]) -> None:
         """Publish messages; see ``Outlet.publish``."""
-        await self._events.publish([message for message in messages if not _is_alert(message)])
-        for message in messages:
+        left = [message for message in messages if message.id not in self._stored]
+        events = [message for message in left if not _is_alert(message)]
+        await self._events.publish(events)
+        self._stored.update(message.id for message in events)
+        for message in left:
             if _is_alert(message):
                 await self._alerts.publish(message.subject, message.payload, message.id)
+                self._stored.add(message.id)
+        self._stored.difference_update(message.id for message in messages)
 
 
 def _is_alert(message: Message) -> bool:

@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
+import msgspec
 import nats
 import pytest
 from nats.aio.client import Client
@@ -33,6 +34,8 @@ class RecordingDesk:
         self.errors: list[Exception] = []
         self.calls = 0
         self.delay = 0.0
+        self.otherwise: dict[str, Any] = {}
+        """Fields of a decision that are not what they are by default."""
         self._seen: set[str] = set()
 
     @property
@@ -52,7 +55,7 @@ class RecordingDesk:
     def _decide(self, signal: Signal) -> SignalDecided:
         outcome = Outcome.DUPLICATE if signal.signal_id in self._seen else Outcome.ACCEPTED
         self._seen.add(signal.signal_id)
-        return SignalDecided(
+        decided = SignalDecided(
             time_ms=1_700_000_000_000,
             strategy_id=signal.strategy_id,
             signal_id=signal.signal_id,
@@ -61,6 +64,7 @@ class RecordingDesk:
             outcome=outcome,
             orders=(f"o-{signal.signal_id}",),
         )
+        return msgspec.structs.replace(decided, **self.otherwise)
 
 
 def signal_document(signal_id: str, symbol: str = "BTCUSDT", **fields: Any) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from tests.runtime.intake.conftest import SHARDS, Publisher, RecordingDesk, sign
 from tests.support.nats import NatsServer
 from tradeengine.domain.events import SignalDecided
 from tradeengine.runtime.intake import NatsIntake
-from tradeengine.runtime.intake.forwarding import ForwardingDesk
+from tradeengine.runtime.intake.forwarding import MAX_UNDER_WAY, ForwardingDesk
 
 pytestmark = pytest.mark.process
 
@@ -113,3 +113,32 @@ async def test_a_broker_that_dies_meanwhile_leaves_the_outcome_unknown(
 
     with pytest.raises(OutcomeUnknown):
         await asking
+
+
+@pytest.mark.parametrize("field", ["reason", "outcome", "source"])
+async def test_an_answer_of_a_newer_version_leaves_the_outcome_unknown(
+    elsewhere: NatsIntake, desk: RecordingDesk, field: str
+) -> None:
+    desk.otherwise = {field: "of_a_newer_version"}
+
+    with pytest.raises(OutcomeUnknown, match=r"s0 was decided.*of_a_newer_version.*run one version"):
+        await ForwardingDesk(EmptyDesk(), elsewhere.connection).decide(SHARD, signals(1))
+
+    assert desk.ids == ["s0"]
+
+
+async def test_no_more_signals_wait_for_other_processes_than_one_batch_has(
+    elsewhere: NatsIntake, desk: RecordingDesk
+) -> None:
+    forwarding = ForwardingDesk(EmptyDesk(), elsewhere.connection)
+    asked = signals(MAX_UNDER_WAY + 1)
+    batch = asyncio.create_task(forwarding.decide(SHARD, asked[:-1]))
+    await asyncio.sleep(0)
+
+    with pytest.raises(RetrySafe, match=f"{MAX_UNDER_WAY} signals wait"):
+        await forwarding.decide(SHARD, asked[-1:])
+
+    assert len(await batch) == MAX_UNDER_WAY
+    assert desk.decided == asked[:-1]
+    (decision,) = await forwarding.decide(SHARD, asked[-1:])
+    assert decision.outcome is Outcome.ACCEPTED

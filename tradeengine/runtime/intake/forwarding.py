@@ -26,6 +26,9 @@ _ENCODER: Final = msgspec.json.Encoder(decimal_format="number")
 ANSWER_S: Final = 30.0
 """How long the owner's answer is waited for, seconds: a shard that changes hands is decided by its next owner."""
 
+MAX_UNDER_WAY: Final = 1_000
+"""Most signals whose answer is waited for at once: as many as one batch may have."""
+
 
 class ForwardingDesk:
     """The desk for whoever cannot choose a process: what is decided elsewhere goes there, over the signals' stream.
@@ -47,6 +50,7 @@ class ForwardingDesk:
         self._desk = desk
         self._connection = connection
         self._answer_s = answer_s
+        self._under_way = 0
 
     @property
     def shards(self) -> int:
@@ -67,6 +71,8 @@ class ForwardingDesk:
             If another process owns the shard and the broker is away.
         OutcomeUnknown
             Also if its owner does not answer in time: the signals are stored, and will be decided.
+        RetrySafe
+            Also if :data:`MAX_UNDER_WAY` signals wait for their answers: none of these is stored.
         """
         try:
             return await self._desk.decide(shard, signals)
@@ -74,7 +80,16 @@ class ForwardingDesk:
             link = self._connection.current
             if link is None:
                 raise
-        return await self._forward(link, signals)
+        if self._under_way + len(signals) > MAX_UNDER_WAY:
+            raise RetrySafe(
+                f"{self._under_way} signals wait for the owners of their shards, and at most {MAX_UNDER_WAY} may: send "
+                "these again later, or to the process that owns their shard"
+            )
+        self._under_way += len(signals)
+        try:
+            return await self._forward(link, signals)
+        finally:
+            self._under_way -= len(signals)
 
     async def _forward(self, link: Link, signals: Sequence[Signal]) -> list[SignalDecided]:
         try:
@@ -113,8 +128,29 @@ async def _collect(answers: Subscription, signals: Sequence[Signal]) -> list[Sig
     while len(found) < len(signals):
         message = await answers.next_msg(timeout=None)
         place = int(message.subject.rpartition(".")[2])
-        found[place] = _decided(msgspec.json.decode(message.data, type=OutcomeReply), signals[place])
+        found[place] = _decided(_reply(message.data, signals[place]), signals[place])
     return [found[place] for place in range(len(signals))]
+
+
+def _reply(data: bytes, signal: Signal) -> OutcomeReply:
+    try:
+        return msgspec.json.decode(data, type=OutcomeReply)
+    except msgspec.DecodeError as error:
+        raise _unreadable(signal, str(error)) from error
+
+
+def _reason(text: str | None, signal: Signal) -> Reason | None:
+    try:
+        return None if text is None else Reason(text)
+    except ValueError:
+        raise _unreadable(signal, f"its reason is {text!r}") from None
+
+
+def _unreadable(signal: Signal, what: str) -> OutcomeUnknown:
+    return OutcomeUnknown(
+        f"signal {signal.signal_id} was decided, and this version cannot read the answer: {what}; "
+        "run one version of the engine everywhere"
+    )
 
 
 def _decided(reply: OutcomeReply, signal: Signal) -> SignalDecided:
@@ -130,7 +166,7 @@ def _decided(reply: OutcomeReply, signal: Signal) -> SignalDecided:
         symbol=signal.symbol,
         action=signal.action,
         outcome=reply.outcome,
-        reason=None if reply.reason is None else Reason(reply.reason),
+        reason=_reason(reply.reason, signal),
         source=reply.source,
         detail=reply.detail,
         orders=reply.orders,
