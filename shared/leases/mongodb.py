@@ -10,12 +10,13 @@ from pymongo.errors import DuplicateKeyError
 
 from shared.leases.base import Lease, Member
 from shared.mongodb import Document, MongoStore, mapped_errors
+from shared.mongodb_user import MongoUser
 
 LEASES: Final = "leases"
 MEMBERS: Final = "members"
 
 
-class MongoLeases:
+class MongoLeases(MongoUser):
     """Leases in the collections ``leases`` and ``members``; see :class:`~shared.leases.base.LeaseStore`.
 
     Neither needs an index beyond that of ``_id``. Writes wait for a majority, and reads see what a majority has: a
@@ -32,29 +33,8 @@ class MongoLeases:
     """
 
     def __init__(self, store: MongoStore, *, timeout_s: float = 3.0) -> None:
-        self._store = store
+        super().__init__(store)
         self._timeout_s = timeout_s
-        self._is_open = False
-
-    async def open(self) -> None:
-        """Connect; nothing happens if that is done.
-
-        Raises
-        ------
-        ConfigError
-            If URI, database name or credentials are refused.
-        RetrySafe
-            If no server answers.
-        """
-        if not self._is_open:
-            await self._store.open()
-            self._is_open = True
-
-    async def close(self) -> None:
-        """Let go of the client."""
-        if self._is_open:
-            self._is_open = False
-            await self._store.close()
 
     async def read(self) -> list[Lease]:
         """Every shard's document, in order of the shards."""

@@ -8,12 +8,13 @@ import pymongo
 from pymongo.errors import DuplicateKeyError
 
 from shared.mongodb import MongoStore, mapped_errors
+from shared.mongodb_user import MongoUser
 from shared.registers.base import Entry
 
 REGISTERS: Final = "registers"
 
 
-class MongoRegister:
+class MongoRegister(MongoUser):
     """A document of the collection ``registers``; see :class:`~shared.registers.base.Register`.
 
     Parameters
@@ -27,30 +28,9 @@ class MongoRegister:
     """
 
     def __init__(self, store: MongoStore, name: str, *, timeout_s: float = 1.0) -> None:
-        self._store = store
+        super().__init__(store)
         self._name = name
         self._timeout_s = timeout_s
-        self._is_open = False
-
-    async def open(self) -> None:
-        """Connect; nothing happens if that is done.
-
-        Raises
-        ------
-        ConfigError
-            If URI, database name or credentials are refused.
-        RetrySafe
-            If no server answers.
-        """
-        if not self._is_open:
-            await self._store.open()
-            self._is_open = True
-
-    async def close(self) -> None:
-        """Let go of the client."""
-        if self._is_open:
-            self._is_open = False
-            await self._store.close()
 
     async def read(self) -> Entry | None:
         """The document, as a majority of the servers has it."""

@@ -6,13 +6,14 @@ from typing import Final
 from bson.int64 import Int64
 from pymongo import UpdateOne
 
-from shared.mongodb import MongoStore, mapped_errors
+from shared.mongodb import mapped_errors
+from shared.mongodb_user import MongoUser
 from tradeengine.publication.checkpoints import Checkpoint, LedgerImage
 
 PUBLICATIONS: Final = "publications"
 
 
-class MongoCheckpoints:
+class MongoCheckpoints(MongoUser):
     """Checkpoints that processes share; see :class:`.checkpoints.CheckpointStore`.
 
     The collection needs no index beyond that of ``_id``.
@@ -22,30 +23,6 @@ class MongoCheckpoints:
     store
         The client; others may use it too.
     """
-
-    def __init__(self, store: MongoStore) -> None:
-        self._store = store
-        self._is_open = False
-
-    async def open(self) -> None:
-        """Connect; nothing happens if that is done.
-
-        Raises
-        ------
-        ConfigError
-            If URI, database name or credentials are refused.
-        RetrySafe
-            If no server answers.
-        """
-        if not self._is_open:
-            await self._store.open()
-            self._is_open = True
-
-    async def close(self) -> None:
-        """Let go of the client."""
-        if self._is_open:
-            self._is_open = False
-            await self._store.close()
 
     async def load(self, shard: int) -> Checkpoint:
         """How far a shard is published."""
