@@ -127,7 +127,9 @@ async def test_i83_after_idle_time_a_signal_is_decided(tmp_path: Path, nats_serv
                 await made.clock.sleep(1)
             await publish(client.jetstream(), signal_document("hold", signal_id="after"))
             await eventually(lambda: intake.status().acked == 1, "the signal")
-            assert (intake.status().ready, intake.status().connections) == (True, 1)
+            # A machine that was busy for half a second has silenced a consumer, which is made anew then.
+            await eventually(lambda: intake.status().ready, "the intake to be ready")
+            assert intake.status().connections == 1
         finally:
             await intake.close()
 
