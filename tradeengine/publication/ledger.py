@@ -1,7 +1,7 @@
 """Ledger: what must be remembered of earlier records to say what later ones mean to a strategy."""
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Final
 
@@ -11,7 +11,7 @@ from contracts.enums import OrderPurpose, OrderStatus, PositionSide, Refusal, Si
 from tradeengine.domain.money import ZERO
 from tradeengine.domain.state import ENDED_ENTRIES, ENDED_MS
 
-VERSION: Final = 1
+VERSION: Final = 2
 
 
 class End(msgspec.Struct, frozen=True):
@@ -95,7 +95,8 @@ class Ledger(msgspec.Struct, kw_only=True, omit_defaults=True):
     ended
         Orders that ended before they filled wholly, oldest first: a fill may still turn up.
     pending
-        Orders that an accepted signal still waits for, by the signal's key.
+        Orders that accepted signals still wait for, by the signal's key: a list for each of that name, since a name
+        may come back, after it was forgotten, before the orders of its first signal have ended.
     """
 
     shard: int
@@ -105,7 +106,7 @@ class Ledger(msgspec.Struct, kw_only=True, omit_defaults=True):
     orders: dict[str, OrderNote] = {}
     ended: dict[str, OrderNote] = {}
     positions: dict[str, PositionNote] = {}
-    pending: dict[str, list[str]] = {}
+    pending: dict[str, list[list[str]]] = {}
 
     def order(self, order_id: str) -> OrderNote | None:
         """A live order, or one that has ended lately."""
@@ -129,15 +130,22 @@ class Ledger(msgspec.Struct, kw_only=True, omit_defaults=True):
                 return
             yield order_id
 
+    def wait(self, signal_key: str, order_ids: Sequence[str]) -> None:
+        """Note that an accepted signal ends with the last of these orders."""
+        self.pending.setdefault(signal_key, []).append(list(order_ids))
+
     def release(self, signal_key: str, order_id: str) -> bool:
         """Note that a signal waits for an order no more; whether it was the last one."""
-        waiting = self.pending.get(signal_key, [])
-        if order_id not in waiting:
+        signals = self.pending.get(signal_key, [])
+        waiting = next((order_ids for order_ids in signals if order_id in order_ids), None)
+        if waiting is None:
             return False
         waiting.remove(order_id)
         if waiting:
             return False
-        del self.pending[signal_key]
+        signals.remove(waiting)
+        if not signals:
+            del self.pending[signal_key]
         return True
 
     def decision_of(self, strategy_id: str, signal_id: str, position_id: str | None) -> str:

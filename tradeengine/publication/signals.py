@@ -27,8 +27,7 @@ def decided(source: Source, event: SignalDecided) -> None:
     if event.reason is not None:
         fields["rejection_reason"] = event.reason
     if event.orders:
-        key = signal_key(event.strategy_id, event.symbol, event.signal_id)
-        source.ledger.pending[key] = list(event.orders)
+        source.ledger.wait(signal_key(event.strategy_id, event.symbol, event.signal_id), event.orders)
     elif event.outcome is not Outcome.DUPLICATE:
         fields["terminal"] = True
     source.told.tell(_KINDS[event.outcome], event.strategy_id, event.symbol, event.time_ms, **fields)
