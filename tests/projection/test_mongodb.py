@@ -13,6 +13,7 @@ import pytest
 from bson.decimal128 import Decimal128
 from hypothesis import given
 from hypothesis import strategies as st
+from pymongo.errors import DuplicateKeyError
 
 from shared.clock import ManualClock
 from shared.errors import ConfigError, OutcomeUnknown, RetrySafe
@@ -26,7 +27,7 @@ from tradeengine.journal.record import Record
 from tradeengine.projection.base import ParkedRow
 from tradeengine.projection.batch import Batch
 from tradeengine.projection.mongodb import SCHEMA_VERSION, MongoReadModel, apply_schema, verify_schema
-from tradeengine.projection.mongodb_codec import CODEC, from_store, row_id, to_json, to_store
+from tradeengine.projection.mongodb_codec import APPLIED, CODEC, from_store, row_id, to_json, to_store
 from tradeengine.projection.mongodb_redo import Position, planned
 from tradeengine.projection.rows import changes_of
 from tradeengine.projection.tables import DECISIONS, TABLES, Kind
@@ -232,6 +233,32 @@ async def test_a_process_that_stood_still_in_the_middle_brings_nothing_back(stor
 
     assert await dump(fast) == before
     assert await slow.checkpoint(0) == 9
+
+
+async def test_a_key_without_its_document_is_tried_again_and_not_parked(store: MongoStore) -> None:
+    """I97: a server under load shows the key of a write that was given up before it shows the document."""
+    positions = store.collection("positions").with_options(codec_options=CODEC)
+    world, told = RecordedWorld(), list[ParkedRow]()
+    world.trade("buy", "A", "100", "0.1")
+    record = world.cut()
+    expected = await sqlite_tables([record])
+    held: list[str] = [expected["positions"][0]["position_id"]]
+
+    async def decide(name: str) -> Fate:
+        if held and name == "positions.bulk_write":
+            with suppress(DuplicateKeyError):
+                await positions.insert_one({"_id": held[0], APPLIED: 2**62})
+        if held and name == "positions.find":
+            await positions.delete_one({"_id": held[0]})
+        return Fate.GO
+
+    model = model_on(StagedStore(store, Process(decide)), on_parked=told.append)
+    with pytest.raises(OutcomeUnknown, match="without its document"):
+        await model.apply([record])
+    held.clear()
+    await model.apply([record])
+    assert not told
+    assert await dump(model) == expected
 
 
 async def test_a_process_whose_memory_is_stale_finds_out(store: MongoStore) -> None:

@@ -45,6 +45,13 @@ class Refused(NamedTuple):
     reason: str
 
 
+class _Taken(NamedTuple):
+    """A change that found a key taken: its own, or one of another unique index."""
+
+    update: Update
+    own: bool
+
+
 async def write(collection: AsyncCollection[Document], updates: Sequence[Update]) -> list[Refused]:
     """Change documents that are older than their updates; those that are newer stay as they are.
 
@@ -57,14 +64,14 @@ async def write(collection: AsyncCollection[Document], updates: Sequence[Update]
     # A key belongs to a newer document, or to an older one, which may have come in between: what is tried again tells.
     for _ in range(2):
         if taken:
-            again, taken = await _attempt(collection, taken)
+            again, taken = await _attempt(collection, [one.update for one in taken])
             refused += again
     return refused + await _kept_out(collection, taken)
 
 
 async def _attempt(
     collection: AsyncCollection[Document], updates: Sequence[Update], *, insert: bool = False
-) -> tuple[list[Refused], list[Update]]:
+) -> tuple[list[Refused], list[_Taken]]:
     """What was refused, and what found its key taken."""
     operations = [InsertOne(update.new) if insert and update.new is not None else update.guarded for update in updates]
     try:
@@ -84,23 +91,34 @@ async def _attempt(
     return [], []
 
 
-async def _kept_out(collection: AsyncCollection[Document], taken: Sequence[Update]) -> list[Refused]:
-    """Updates whose own key is free: a unique index of somebody else's keeps them out."""
+async def _kept_out(collection: AsyncCollection[Document], taken: Sequence[_Taken]) -> list[Refused]:
+    """Updates whose document is not there: a unique index of somebody else's keeps them out.
+
+    Where it is their own key that is taken nevertheless, another write of the same document is under way: one that this
+    process gave up waiting for, on a server that shows its keys before its documents.
+    """
     if not taken:
         return []
     with mapped_errors(writing=False):
-        held = await collection.find({"_id": {"$in": [update.id for update in taken]}}, {"_id": 1}).to_list()
+        held = await collection.find({"_id": {"$in": [one.update.id for one in taken]}}, {"_id": 1}).to_list()
     there = {document["_id"] for document in held}
+    absent = [one for one in taken if one.update.id not in there]
+    for one in absent:
+        if one.own:
+            raise OutcomeUnknown(
+                f"MongoDB holds the key {one.update.id} of {collection.name} without its document: it is tried again; "
+                "if this stays, repair that collection"
+            )
     reason = f"a unique index of {collection.name} that is not the engine's keeps the document out: drop that index"
-    return [Refused(update, reason) for update in taken if update.id not in there]
+    return [Refused(one.update, reason) for one in absent]
 
 
-def _sorted_out(details: Mapping[str, Any], updates: Sequence[Update]) -> tuple[list[Refused], list[Update]]:
+def _sorted_out(details: Mapping[str, Any], updates: Sequence[Update]) -> tuple[list[Refused], list[_Taken]]:
     refused, taken = [], []
     for failure in details["writeErrors"]:
         update = updates[failure["index"]]
         if failure["code"] == DUPLICATE_KEY:
-            taken.append(update)
+            taken.append(_Taken(update, own="index: _id_ " in failure["errmsg"]))
             continue
         meaning = error_for(OperationFailure(failure["errmsg"], failure["code"]), writing=True)
         if not isinstance(meaning, Rejected):
