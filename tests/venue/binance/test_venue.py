@@ -341,18 +341,24 @@ async def test_openings_leave_room_for_what_protects_and_closes() -> None:
     async with rig(options={"orders_10s": 20}) as desk:
         await desk.open()
         held = D(0)
-        while desk.venue.usage().order_count_10s < 16:
-            await desk.venue.place(entry(quantity="0.002"))
-            held += D("0.002")
+
+        async def open_more() -> None:
+            nonlocal held
+            while True:  # the count begins anew every ten seconds
+                await desk.venue.place(entry(quantity="0.002"))
+                held += D("0.002")
+                assert desk.venue.usage().order_count_10s <= 16
+
         with pytest.raises(RetrySafe, match="priority OPEN"):
-            await desk.venue.place(entry(quantity="0.002"))
+            await open_more()
         stop = stop_of(quantity=str(held))
         await desk.venue.place(stop)
         await desk.venue.place(exit_(quantity=str(held)))
 
+        assert held >= 16 * D("0.002")
         usage = desk.venue.usage()
         assert usage.limits.orders_10s == 20
-        assert 16 <= usage.order_count_10s <= 20
+        assert usage.order_count_10s <= 20
 
 
 async def test_a_ban_is_said_and_nothing_is_sent(desk: Rig) -> None:
