@@ -8,13 +8,14 @@ from typing import Generic, TypeVar
 
 import pytest
 
-from shared.clock import Clock, SystemClock
+from shared.clock import Clock, ManualClock, SystemClock
 from shared.errors import ConfigError, RetrySafe
 from tests.projection.tables import dump, read_model, rows_of
 from tests.projection.targets import Model, Place
-from tests.support.records import RecordedWorld, signal_records
+from tests.support.records import T0, RecordedWorld, signal_records
 from tradeengine.journal.memory import MemoryJournal
 from tradeengine.journal.record import Record
+from tradeengine.projection import projector as module
 from tradeengine.projection.pages import PageSize
 from tradeengine.projection.projector import Projector
 from tradeengine.projection.sqlite import SqliteReadModel
@@ -396,6 +397,63 @@ async def test_a_journal_that_does_not_answer_is_asked_again(desk: SqliteDesk) -
 
     assert await desk.shown() == ids(records)
     assert desk.journal.forgotten == 3
+
+
+class Unarchived(MemoryJournal):
+    """A journal whose shard 0 begins in an archive that is not there."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_missing = True
+
+    async def read(self, shard: int, after: int = 0, limit: int = 1000) -> list[Record]:
+        if shard == 0 and self.is_missing:
+            raise ConfigError("the archive of shard 0 is missing")
+        return await super().read(shard, after, limit)
+
+
+class Foreign(SqliteReadModel):
+    """Tables whose shard 0 was made from another journal."""
+
+    is_foreign = True
+
+    async def checkpoint(self, shard: int) -> int:
+        return 7 if shard == 0 and self.is_foreign else await super().checkpoint(shard)
+
+
+async def test_a_shard_that_cannot_be_read_holds_up_no_other(desk: SqliteDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_LONGEST_PAUSE_S", 0.05)
+    desk.journal = journal = Unarchived()
+    desk.projector = desk.projector_with()
+    lost, other = signal_records(2), signal_records(4, shard=1, tag="t")
+    await journal.append([*lost, *other[:2]])
+    await desk.projector.start()
+    await eventually(lambda: desk.model.freshness.has_applied({1: 2}))
+    await eventually(lambda: desk.projector.trouble is not None)
+    await desk.commit(other[2:])
+    await eventually(lambda: desk.model.freshness.has_applied({1: 4}))
+    assert desk.projector.trouble == "the archive of shard 0 is missing"
+    assert desk.projector.lag().records == len(lost)
+
+    journal.is_missing = False
+    assert sorted(await desk.shown()) == sorted(ids([*lost, *other]))
+    await eventually(lambda: desk.projector.trouble is None)
+
+
+async def test_a_shard_of_another_journal_holds_up_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_LONGEST_PAUSE_S", 0.05)
+    model = Foreign(tmp_path / "tables.sqlite", venue="paper", clock=ManualClock(T0))
+    await model.open()
+    desk = Desk(model)
+    records = [*signal_records(2), *signal_records(2, shard=1, tag="t")]
+    desk.projector.start_in_background()
+    await desk.commit(records)
+    await eventually(lambda: model.freshness.has_applied({1: 2}))
+    await eventually(lambda: "another journal" in (desk.projector.trouble or ""))
+    model.is_foreign = False
+    assert sorted(await desk.shown()) == sorted(ids(records))
+    await desk.projector.stop()
+    await model.close()
 
 
 class Damaged(MemoryJournal):

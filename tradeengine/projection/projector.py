@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -34,10 +35,24 @@ log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class _Followed:
-    """A shard that is followed: records that wait, and what is applied; ``None`` while that must be asked for."""
+    """A shard that is followed.
+
+    Parameters
+    ----------
+    buffer
+        Records that wait.
+    applied
+        Record that is applied; ``None`` while that must be asked for.
+    trouble
+        Why this shard alone cannot be projected.
+    rests
+        Whether it is set aside until it is looked at again.
+    """
 
     buffer: deque[Record] = field(default_factory=deque)
     applied: int | None = None
+    trouble: str | None = None
+    rests: bool = False
 
 
 class Projector:
@@ -97,7 +112,8 @@ class Projector:
             If one of the two does not answer.
         """
         self.is_open = True
-        await self._find()
+        for shard in self._unknown():
+            await self._find(shard)
         self._begin()
 
     def start_in_background(self) -> None:
@@ -164,7 +180,7 @@ class Projector:
     async def _caught_up(self) -> None:
         heads: dict[int, int] | None = None
         while True:
-            if heads is None and not self._unknown():
+            if heads is None and all(followed.applied is not None for followed in self._followed.values()):
                 heads = self._read_model.freshness.heads()
             if heads is not None:
                 heads = {shard: head for shard, head in heads.items() if shard in self._followed}
@@ -196,7 +212,8 @@ class Projector:
                     self._troubled(str(error))
                     await self._wait(_LONGEST_PAUSE_S)
                 else:
-                    pause, self.trouble = _FIRST_PAUSE_S, None
+                    pause = _FIRST_PAUSE_S
+                    self._troubled(self._shards_trouble())
         except Exception as error:
             self.trouble = f"{type(error).__name__}: {error}"
             log.exception("projector_failed", action="the engine trades on; restart it once the cause is found")
@@ -216,15 +233,19 @@ class Projector:
         if not self.is_open:
             await self._read_model.open()
             self.is_open = True
-        await self._find()
+        for shard in self._unknown():
+            with self._setting_aside(shard):
+                await self._find(shard)
         if self._unknown():
             return
-        if self._read_model.freshness.records_behind == 0:
-            self.trouble = None
+        if not self._behind():
+            self._troubled(self._shards_trouble())
             self._wake.clear()
             await self._wake.wait()
             return
         records = await self._gather()
+        if not records and not self._behind():
+            return
         if not records:
             raise RetrySafe("the journal does not show records that it said to have; they are asked for again")
         began = self._clock.monotonic()
@@ -233,7 +254,7 @@ class Projector:
         for record in records:
             followed = self._followed.get(record.shard)
             if followed is not None and followed.applied is not None:
-                followed.applied = record.sequence
+                followed.applied, followed.trouble = record.sequence, None
         self._announce()
         self._tell()
         if self._linger_s and not self._hurried and self._read_model.freshness.records_behind < _FEW:
@@ -245,37 +266,69 @@ class Projector:
         await self._clock.sleep(pause)
 
     def _unknown(self) -> list[int]:
-        return [shard for shard, followed in self._followed.items() if followed.applied is None]
+        """Shards of which must be found out what is applied."""
+        return [shard for shard, one in self._followed.items() if one.applied is None and not one.rests]
 
-    async def _find(self) -> None:
-        """Find out where the read model and the journal are, for shards of which that is not known."""
-        freshness = self._read_model.freshness
-        for shard in self._unknown():
-            # In this order: what others commit and apply in between is no contradiction.
-            applied = await self._read_model.checkpoint(shard)
-            last = await self._journal.last_sequence(shard)
-            if applied > last:
-                raise ConfigError(
-                    f"the read model has applied record {applied} of shard {shard}, the journal ends at {last}: it was "
-                    "made from another journal; move its file away or name another database, and it is made anew"
-                )
+    def _behind(self) -> list[int]:
+        """Shards that have records to apply."""
+        heads = self._read_model.freshness.heads()
+        return [
+            shard
+            for shard, followed in self._followed.items()
+            if followed.applied is not None and followed.applied < heads.get(shard, 0)
+        ]
+
+    @contextmanager
+    def _setting_aside(self, shard: int) -> Iterator[None]:
+        """Let what is wrong with one shard, such as an archive that is missing, hold up that shard alone."""
+        try:
+            yield
+        except ConfigError as error:
             followed = self._followed.get(shard)
             if followed is not None:
-                followed.applied = applied
-                freshness.applied(shard, applied, 0)
-                freshness.found(shard, last)
-                self._announce()
+                followed.trouble, followed.applied, followed.rests = str(error), None, True
+                asyncio.get_running_loop().call_later(_LONGEST_PAUSE_S, self._look_again, followed)
+
+    def _look_again(self, followed: _Followed) -> None:
+        followed.rests = False
+        self._wake.set()
+
+    def _shards_trouble(self) -> str | None:
+        """Why some shards are set aside."""
+        troubles = dict.fromkeys(one.trouble for one in self._followed.values() if one.trouble is not None)
+        return "; ".join(troubles) or None
+
+    async def _find(self, shard: int) -> None:
+        """Find out where the read model and the journal are with a shard."""
+        freshness = self._read_model.freshness
+        # In this order: what others commit and apply in between is no contradiction.
+        applied = await self._read_model.checkpoint(shard)
+        last = await self._journal.last_sequence(shard)
+        if applied > last:
+            raise ConfigError(
+                f"the read model has applied record {applied} of shard {shard}, the journal ends at {last}: it was "
+                "made from another journal; move its file away or name another database, and it is made anew"
+            )
+        followed = self._followed.get(shard)
+        if followed is not None:
+            followed.applied = applied
+            freshness.applied(shard, applied, 0)
+            freshness.found(shard, last)
+            self._announce()
 
     async def _gather(self) -> list[Record]:
         """Records to apply next, of the shards that are behind, those first that had no turn for the longest."""
-        heads = self._read_model.freshness.heads()
         records: list[Record] = []
         size = 0
-        for shard, followed in list(self._followed.items()):
+        for shard in self._behind():
             if size >= MAX_BATCH:
                 break
-            if followed.applied is not None and followed.applied < heads.get(shard, 0):
-                found = self._take(followed) or await self._read(shard, followed.applied)
+            followed = self._followed.get(shard)
+            if followed is not None and followed.applied is not None:
+                found = self._take(followed)
+                if not found:
+                    with self._setting_aside(shard):
+                        found = await self._read(shard, followed.applied)
                 records += found
                 size += sum(len(record.entries) for record in found)
                 if shard in self._followed:
@@ -313,7 +366,7 @@ class Projector:
         self._moved.set()
         self._moved = asyncio.Event()
 
-    def _troubled(self, reason: str) -> None:
-        if self.trouble != reason:
+    def _troubled(self, reason: str | None) -> None:
+        if reason is not None and self.trouble != reason:
             log.error("projection_failed", reason=reason, action="repeated until the store takes it; trading goes on")
         self.trouble = reason
