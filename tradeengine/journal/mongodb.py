@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import BulkWriteError
@@ -17,6 +18,10 @@ from tradeengine.journal.mongodb_trim import first_held, trim
 from tradeengine.journal.record import Record, decision_hash, decode
 from tradeengine.journal.stored import PAGE_BYTES, RecordsTrimmed, Stored, pages
 
+_SHARDS: Final = 1024
+"""More than there may be."""
+_JUMPS: Final = sorted({round(1.12**power) for power in range(200)})
+"""Up to six thousand million records ahead; each time an eighth of the way is left."""
 _MOST = 200
 """Most records that one command asks for: a position that holds none yet is looked up in vain."""
 _BATCH = 50
@@ -31,7 +36,8 @@ class MongoJournal:
     the ``_id``. That no position is left out is checked against the last one known, without asking each time. That is
     sound although others write too, and after an append without an answer: committed records never vanish, so the
     last position known can only have been followed, and where it has been, the next one is taken. No document is ever
-    deleted: trimming takes its content only (:mod:`~tradeengine.journal.mongodb_trim`).
+    deleted: trimming takes its content only (:mod:`~tradeengine.journal.mongodb_trim`). So there are no holes, and each
+    position is named and found by its key: not every server that speaks MongoDB's protocol uses an index for a span.
 
     Parameters
     ----------
@@ -101,8 +107,6 @@ class MongoJournal:
 
     async def stored(self, shard: int, after: int = 0, limit: int = 1000) -> list[Stored]:
         """Records of a shard as they were appended; see ``Journal.stored``."""
-        # There are no holes, so each position is named and found by its key: not every server that speaks MongoDB's
-        # protocol uses an index for a span.
         positions = [position(shard, sequence) for sequence in range(after + 1, after + 1 + min(limit, _MOST))]
         page: list[Stored] = []
         size = 0
@@ -130,14 +134,10 @@ class MongoJournal:
 
     async def shards(self) -> list[int]:
         """Shards that have had records, in order."""
-        shards: list[int] = []
-        while True:
-            after = position(shards[-1] + 1, 0) if shards else position(0, 0)
-            with mapped_errors(writing=False):
-                found = await self._records.find_one({"_id": {"$gt": after}}, {"_id": 1}, sort=[("_id", 1)])
-            if found is None:
-                return shards
-            shards.append(place(found["_id"])[0])
+        firsts = [position(shard, 1) for shard in range(_SHARDS)]
+        with mapped_errors(writing=False):
+            found = await self._records.find({"_id": {"$in": firsts}}, {"_id": 1}).to_list()
+        return sorted(place(document["_id"])[0] for document in found)
 
     async def trim(self, shard: int, through: int) -> None:
         """Drop the content of a shard's oldest records; see ``Journal.trim``."""
@@ -177,13 +177,18 @@ class MongoJournal:
         return self._store.collection(COLLECTION)
 
     async def _last(self, shard: int) -> Last:
-        span = {"$gt": position(shard, 0), "$lt": position(shard + 1, 0)}
-        with mapped_errors(writing=False):
-            found = await self._records.find_one({"_id": span}, {"epoch": 1}, sort=[("_id", -1)])
-        # Records of an earlier version name no epoch.
-        last = NOTHING if found is None else Last(place(found["_id"])[1], int(found.get("epoch", 0)))
-        self._lasts[shard] = last
-        return last
+        """The shard's last record: from the last one known, ever farther ahead, until nothing is ahead."""
+        last = self._lasts.get(shard, NOTHING)
+        while True:
+            ahead = [position(shard, last.sequence + jump) for jump in _JUMPS]
+            with mapped_errors(writing=False):
+                found = await self._records.find({"_id": {"$in": ahead}}, {"epoch": 1}).to_list()
+            if not found:
+                self._lasts[shard] = last
+                return last
+            newest = max(found, key=lambda document: int(document["_id"]))
+            # Records of an earlier version name no epoch.
+            last = Last(place(newest["_id"])[1], int(newest.get("epoch", 0)))
 
     async def _check(self, records: Iterable[Record]) -> None:
         """Check positions against the last ones known, and once more against the store's if they do not fit."""

@@ -10,7 +10,7 @@ from typing import Final
 import pymongo
 from bson.int64 import Int64
 
-from shared.mongodb import MongoStore, mapped_errors
+from shared.mongodb import Document, MongoStore, mapped_errors
 from tradeengine.journal.mongodb_documents import COLLECTION, place, position
 from tradeengine.journal.mongodb_schema import CONTROL
 
@@ -20,11 +20,13 @@ _STEP_S: Final = 60.0
 
 async def first_held(store: MongoStore, shard: int) -> int | None:
     """Sequence of a shard's oldest record whose content is there, ``None`` if there is none."""
-    # From the mark on: a few that an interrupted step has trimmed already may follow it.
-    span = {"$gt": position(shard, await _mark(store, shard)), "$lt": position(shard + 1, 0)}
+    # From the mark on: what an interrupted step has trimmed already may follow it.
+    mark = await _mark(store, shard)
     with mapped_errors(writing=False):
         found = await store.collection(COLLECTION).find_one(
-            {"_id": span, "payload": {"$exists": True}}, {"_id": 1}, sort=[("_id", 1)]
+            {"_id": _step(shard, mark, mark + _AT_ONCE + 1), "payload": {"$exists": True}},
+            {"_id": 1},
+            sort=[("_id", 1)],
         )
     return None if found is None else place(found["_id"])[1]
 
@@ -34,14 +36,19 @@ async def trim(store: MongoStore, shard: int, through: int) -> None:
     at = await _mark(store, shard)
     while at < through:
         step = min(through, at + _AT_ONCE)
-        span = {"$gt": position(shard, at), "$lte": position(shard, step)}
+        content = {"$unset": {"payload": "", "codec": ""}}
         with mapped_errors(writing=True), pymongo.timeout(_STEP_S):
-            await store.collection(COLLECTION).update_many({"_id": span}, {"$unset": {"payload": "", "codec": ""}})
+            await store.collection(COLLECTION).update_many({"_id": _step(shard, at, step)}, content)
             # After the content: what the mark says is done.
             await store.collection(CONTROL).update_one(
                 {"_id": _mark_id(shard)}, {"$max": {"through": Int64(step)}}, upsert=True
             )
         at = step
+
+
+def _step(shard: int, after: int, through: int) -> Document:
+    """Condition for the records of a few positions; see ``MongoJournal`` for why each is named."""
+    return {"$in": [position(shard, sequence) for sequence in range(after + 1, through + 1)]}
 
 
 async def _mark(store: MongoStore, shard: int) -> int:
