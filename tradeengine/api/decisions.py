@@ -30,6 +30,7 @@ class DecisionDesk:
         self._desk = desk
         self._timeout_s = timeout_s
         self._under_way: set[asyncio.Task[list[SignalDecided]]] = set()
+        self._troubles: dict[str, str] = {}
 
     async def decide(self, signal: Signal) -> Decision:
         """Decide one signal.
@@ -64,10 +65,16 @@ class DecisionDesk:
         return task
 
     def _ended(self, task: asyncio.Task[list[SignalDecided]]) -> None:
+        """Log why a shard decides nothing, once until that changes: each request is told anyway."""
         self._under_way.discard(task)
-        error = None if task.cancelled() else task.exception()
-        if error is not None:
-            log.warning("decision_failed", task=task.get_name(), kind=type(error).__name__, error=str(error))
+        if task.cancelled():
+            return
+        error, name = task.exception(), task.get_name()
+        if error is None:
+            self._troubles.pop(name, None)
+        elif self._troubles.get(name) != str(error):
+            self._troubles[name] = str(error)
+            log.warning("decision_failed", task=name, kind=type(error).__name__, error=str(error))
 
     def _results(self, task: asyncio.Task[list[SignalDecided]], count: int) -> Sequence[Decision | ProblemError]:
         if not task.done():

@@ -24,7 +24,10 @@ def told_vanished(state: ShardState, position: StrategyPosition, ended: ev.Order
     if ended.status not in _GONE or ended.executed or ended.reason == LOST or position.quantity <= ZERO:
         return []
     name = f"{ended.purpose} {ended.client_order_id} of {ended.strategy_id} on {ended.symbol} {ended.position_side}"
-    text = f"the {name} was {ended.status} by somebody else: it is placed again; find out who did it"
+    text = (
+        f"the {name} was {ended.status}, and no record asks for that: it is placed again; find out whether somebody "
+        "else did it, or a former owner of the shard whose record was lost"
+    )
     found = ev.DifferenceFound(
         time_ms=ended.time_ms,
         symbol=ended.symbol,

@@ -215,7 +215,8 @@ class ShardHost:
                 self.failure = f"{type(error).__name__}: {error}"
                 self._fail_claim(error)
                 expected = isinstance(error, (ConfigError, RetrySafe))
-                log.exception("shard_failed", shard=self.number, action="it is loaded again", exc_info=not expected)
+                told = {"shard": self.number, "reason": self.failure, "action": "it is loaded again"}
+                log.exception("shard_failed", **told, exc_info=not expected)
                 if self._left_out(error):
                     pause = _FIRST_PAUSE_S
                 self._running = None
