@@ -11,21 +11,25 @@ import structlog
 from contracts.enums import TakeoverCause
 from shared.clock import Clock
 from shared.errors import EngineError
-from shared.leases.base import Lease, LeaseStore, Member
+from shared.leases.base import Lease, LeaseStore
 from shared.leases.cause import cause_of
-from shared.leases.drains import Drains
+from shared.leases.membership import Membership
 from shared.leases.sight import Sight, Watches, sight_of
 from shared.leases.spread import in_turn, share_of
 from shared.leases.watch import Watch
 
 _RENEWALS_PER_LEASE: Final = 3
 _LOOKS_PER_LEASE: Final = 15
-"""How often a process looks while it waits for a shard, and asks a store that is away."""
+"""How often a store that is away is asked."""
+_LOOK_S: Final = 1.0
+"""Longest time between two looks, seconds: so long a shard that is given back may be nobody's before others know."""
+_SOON_S: Final = 0.25
+"""The same while this process waits for a shard, or others for one of its own."""
+_LEAVING_AT_ONCE: Final = 4
+"""Shards that a process that retires brings to rest side by side."""
 DRIFT: Final = 0.01
 """Share of the lease time that a taker waits on top: monotonic clocks of two machines do not run equally fast.
 Synchronisation changes their rate by 500 ppm at most (adjtimex(2)); this is twenty times as much."""
-_FORGET_AFTER: Final = 4
-"""Lease times after which a silent process is taken out of the members; it is back with its next beat."""
 _TAKES_AT_ONCE: Final = 8
 _LEAST_SLEEP_S: Final = 0.001
 
@@ -60,7 +64,8 @@ class LeaseKeeper:
     Everything else is politeness. Each process reads who lives and who holds what, deals the shards out as all others
     do (:func:`~shared.leases.spread.fair_shares`), takes up to its share of what is free, and hands over what is beyond
     it. A process that is silent for the lease time counts as dead. One that is marked as drained has no share while
-    another lives: it hands over one shard at a time, each when all others have an owner, and takes none.
+    another lives: it hands over one shard at a time, each when all others have an owner, and takes none. One that
+    retires hands over a few at a time, once the others had time to see that it goes: they wait for each.
 
     A store that is away lets the leases run out. :attr:`trouble` says so, the store is asked again every fifteenth of
     the lease time, and the keeper goes on by itself when it is back.
@@ -92,8 +97,6 @@ class LeaseKeeper:
     ----------
     trouble : str or None
         Why leases can be neither renewed nor taken now, and what to do.
-    members : tuple of str
-        Processes that live, as of the latest look, in order.
     renewals : int
         Leases that were renewed so far, each time counted.
     """
@@ -115,7 +118,6 @@ class LeaseKeeper:
         self.owner = owner
         self.ttl_s = ttl_s
         self.trouble: str | None = "leases are not kept yet"
-        self.members: tuple[str, ...] = ()
         self.renewals = 0
         self._store = store
         self._clock = clock
@@ -124,19 +126,19 @@ class LeaseKeeper:
         self._on_lost = on_lost
         self._on_surplus = on_surplus
         self._alone = alone
-        self._version = version
-        self._since_ms = clock.now_ms()
-        self._retired = False
         self._opened = False
         self._held: dict[int, Held] = {}
         self._leaving: set[int] = set()
         self._dropped: dict[int, Held] = {}
-        self._beat = 0
-        self._renewal_due = self._looked = clock.monotonic()
+        self._renewal_due = clock.monotonic()
         self._leases: Watch[int, Lease] = Watch()
-        self._beats: Watch[str, int] = Watch()
-        self._said: Mapping[str, Member] = {}
-        self._drains = Drains(owner)
+        self._membership = Membership(store, clock, owner, ttl_s, alone=alone, version=version)
+        self._drains = self._membership.drains
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """Processes that live, as of the latest look, in order."""
+        return self._membership.living
 
     @property
     def draining(self) -> bool:
@@ -145,8 +147,9 @@ class LeaseKeeper:
 
     def sight(self) -> Sight:
         """What the latest look has shown, with ages as of now; waits for nothing."""
-        watches, now = Watches(self._leases, self._beats), self._clock.monotonic()
-        return sight_of(watches, self._said, self.members, self._shards, self._looked, now)
+        seen, now = self._membership, self._clock.monotonic()
+        watches = Watches(self._leases, seen.beats)
+        return sight_of(watches, seen.said, seen.living, self._shards, seen.looked, now)
 
     @property
     def held(self) -> Mapping[int, Held]:
@@ -204,15 +207,14 @@ class LeaseKeeper:
 
     def retire(self) -> None:
         """Take nothing from now on and hand over everything: ``on_surplus`` is told of each shard that is held."""
-        self._retired = True
-        self._hand_over(sorted(self._held))
+        self._membership.retire()
 
     async def stop(self) -> None:
         """Release everything, and leave the members; see :meth:`give_back` for when that is right.
 
         Never raises for the store: what it does not take runs out. Nothing is taken afterwards.
         """
-        self._retired = True
+        self._membership.retire()
         for shard in list(self._held):
             self._let_go(shard)
         if not self._opened:
@@ -238,8 +240,8 @@ class LeaseKeeper:
             else:
                 self.trouble = None
                 pause_s = self._renewal_due - self._clock.monotonic()
-                if short:
-                    pause_s = min(pause_s, patience_s)
+                if not self._alone:
+                    pause_s = min(pause_s, patience_s, _SOON_S) if short else min(pause_s, _LOOK_S)
             await self._clock.sleep(max(pause_s, _LEAST_SLEEP_S))
 
     async def _round(self) -> bool:
@@ -248,19 +250,13 @@ class LeaseKeeper:
             await self._store.open()
             self._opened = True
         begun = self._clock.monotonic()
-        if begun >= self._renewal_due:
+        if begun >= self._renewal_due or self._membership.goes_untold:
             await self._renew()
-            if self._retired:
-                await self._store.withdraw(self.owner)
-            else:
-                self._beat += 1
-                await self._store.announce(self.owner, self._beat, self._version, self._since_ms)
+            await self._membership.beat()
             self._renewal_due = begun + self.ttl_s / _RENEWALS_PER_LEASE
         leases = {lease.shard: lease for lease in await self._store.read()}
         self._leases.look(leases, self._clock.monotonic())
-        self._said = await self._store.members()
-        self.members = await self._living({name: member.beat for name, member in self._said.items()})
-        self._drains.look(self.members, self._said, self._held, self._clock.monotonic())
+        await self._membership.look(self._held, deaf=self.trouble is not None)
         return await self._balance(leases)
 
     async def _renew(self) -> None:
@@ -281,23 +277,6 @@ class LeaseKeeper:
                 self._held[shard] = held._replace(until=sent + self.ttl_s)
                 self.renewals += 1
 
-    async def _living(self, beats: Mapping[str, int]) -> tuple[str, ...]:
-        """Processes that live, in order of their names; those that are long dead are taken out of the members."""
-        now = self._clock.monotonic()
-        deaf_s, self._looked = now - self._looked, now
-        if self.trouble is not None and deaf_s > self.ttl_s / 2:
-            # Nobody could be heard meanwhile. To take the others for dead would let the first process that reaches the
-            # store after its outage take all shards, only to hand most of them over again. Who had been silent before
-            # stays so: what was handed over to the dead would be nobody's until they are found dead once more.
-            self._beats.leave_out(deaf_s)
-        self._beats.look(beats, now)
-        silent_s = {name: self._beats.unchanged_s(name, now) for name in beats if name != self.owner}
-        for name, seconds in silent_s.items():
-            if self._alone or seconds >= _FORGET_AFTER * self.ttl_s:
-                await self._store.withdraw(name)
-        living = [name for name, seconds in silent_s.items() if seconds < self.ttl_s and not self._alone]
-        return tuple(sorted(living if self._retired else [*living, self.owner]))
-
     async def _balance(self, leases: Mapping[int, Lease]) -> bool:
         """Take or release what is free, hand over what is too much; whether to look again soon."""
         free = [shard for shard in range(self._shards) if self._is_free(shard, leases.get(shard))]
@@ -306,6 +285,10 @@ class LeaseKeeper:
         share = share_of(self.owner, self._drains.takers, [holders[shard] for shard in range(self._shards)])
         await self._fill(share, free, leases)
         staying = in_turn(self._held.keys() - self._leaving, self.owner, self._drains.takers)
+        if self._membership.retired:
+            if self._is_known_to_go():
+                self._hand_over(staying[: max(0, _LEAVING_AT_ONCE - len(self._leaving))])
+            return bool(self._held)
         if self._drains.since is None:
             self._hand_over(staying[share:])
             return len(self._held) < share
@@ -314,6 +297,11 @@ class LeaseKeeper:
         if seen_by_all and not free and not self._leaving:
             self._hand_over(staying[:1])
         return bool(self._held)
+
+    def _is_known_to_go(self) -> bool:
+        """Whether the others had time to see that this process retires, so that they wait for what it gives back."""
+        retired_at = self._membership.retired_at
+        return retired_at is not None and self._clock.monotonic() - retired_at >= _LOOK_S + _SOON_S
 
     def _is_free(self, shard: int, lease: Lease | None) -> bool:
         """Whether a shard may be taken now: nobody holds it, or nobody can believe any more that he does."""
@@ -355,7 +343,7 @@ class LeaseKeeper:
         held = Held(lease.epoch, sent + self.ttl_s, cause_of(seen, self.owner, alone=self._alone))
         if held.until <= self._clock.monotonic():
             return
-        if self._retired:
+        if self._membership.retired:
             await self._store.release(self.owner, shard, held.epoch)
             return
         self._held[shard] = held

@@ -44,10 +44,14 @@ class SqliteLeases:
         The file; its folder must exist and be on a local disk.
     busy_timeout_ms
         How long to wait for another process's change, in milliseconds; well below the lease time.
+    existing
+        Whether the file must be there as this version makes it: it is neither made nor migrated. For tools beside the
+        engine, which must not take the file away from an older one that works with it.
     """
 
-    def __init__(self, path: Path, *, busy_timeout_ms: int = 1_000) -> None:
+    def __init__(self, path: Path, *, busy_timeout_ms: int = 1_000, existing: bool = False) -> None:
         self.path = path
+        self._existing = existing
         self._busy_timeout_ms = busy_timeout_ms
         self._thread: SqliteThread | None = None
 
@@ -61,8 +65,10 @@ class SqliteLeases:
         """
         if self._thread is not None:
             return
-        pragmas = ("journal_mode=WAL", "synchronous=FULL")
-        thread = SqliteThread(self.path, pragmas=pragmas, busy_timeout_ms=self._busy_timeout_ms)
+        pragmas = ("synchronous=FULL",) if self._existing else ("journal_mode=WAL", "synchronous=FULL")
+        thread = SqliteThread(
+            self.path, pragmas=pragmas, create=not self._existing, busy_timeout_ms=self._busy_timeout_ms
+        )
         await thread.open(self._prepare)
         self._thread = thread
 
@@ -121,6 +127,11 @@ class SqliteLeases:
                 )
             if tables and not {"leases", "members"} <= tables:
                 raise ConfigError(f"cannot open {self.path}: it holds no leases of the engine; name another file")
+            if found < SCHEMA_VERSION and self._existing:
+                raise ConfigError(
+                    f"cannot open {self.path}: its schema is version {found}, this command knows {SCHEMA_VERSION}; "
+                    "give that of the engine that wrote it, or start the new engine, which brings the file up to date"
+                )
             if found < SCHEMA_VERSION:
                 for statement in (*([] if tables else _SCHEMA), *_SECOND_VERSION):
                     connection.execute(statement)

@@ -38,6 +38,8 @@ _TICK_S = 0.25
 _TICKS_PER_LOOK = 4
 RECONCILE_S = 5.0
 _RULES_S = 3600.0
+_LEAVE_S = 12.0
+"""How long a stop may take to hand shards over: well within the 30 s that an orchestrator grants a pod by default."""
 
 log = structlog.get_logger(__name__)
 
@@ -279,6 +281,10 @@ class Engine:
         self._tasks.append(asyncio.create_task(self._renew_rules(), name="rules"))
         if self._escrow is not None:
             self._tasks.append(asyncio.create_task(self._escrow.run(), name="limits"))
+
+    async def hand_over(self) -> None:
+        """Let other processes take the shards, one after another, while this one works on; :meth:`stop` comes next."""
+        await self.ownership.leave(_LEAVE_S)
 
     async def stop(self) -> None:
         """Stop working; what is not committed stays undecided, and a copy of its signal will be decided later.

@@ -16,6 +16,8 @@ from shared.leases.sight import Sight
 _PATIENCE_S: Final = 10.0
 """How long a start waits for leases that nobody else can hold; then it goes on, and health says what is wrong."""
 
+_LOOK_S: Final = 0.05
+
 log = structlog.get_logger(__name__)
 
 
@@ -76,6 +78,16 @@ class Ownership(Protocol):
         """Take shards from now on, and tell the tenant of each."""
         ...
 
+    async def leave(self, seconds: float) -> None:
+        """Let others take what is held, shard by shard, while the tenant works on; return when that is done.
+
+        Parameters
+        ----------
+        seconds
+            After which the rest stays as it is, for :meth:`end`.
+        """
+        ...
+
     async def end(self) -> None:
         """Give back what is held; what was done under it must be at rest."""
         ...
@@ -122,6 +134,9 @@ class AlwaysHeld:
         """Tell the tenant of every shard."""
         for shard, held in self.held.items():
             tenant.taken(shard, held.epoch)
+
+    async def leave(self, seconds: float) -> None:
+        """Do nothing: there is nobody to take anything."""
 
     async def end(self) -> None:
         """Do nothing: there is nobody to give anything to."""
@@ -176,6 +191,7 @@ class LeasedOwnership:
             alone=alone,
             version=version,
         )
+        self._clock = clock
         self._shards = shards
         self._alone = alone
         self._all_held = asyncio.Event()
@@ -227,6 +243,20 @@ class LeasedOwnership:
             waits = asyncio.create_task(self._all_held.wait())
             await asyncio.wait([waits, self._task], timeout=_PATIENCE_S, return_when=asyncio.FIRST_COMPLETED)
             waits.cancel()
+
+    async def leave(self, seconds: float) -> None:
+        """Hand everything over while others are there to take it and the store answers."""
+        others = set(self._keeper.members) - {self.owner}
+        if self._task is None or not others:
+            return
+        self._keeper.retire()
+        deadline = self._clock.monotonic() + seconds
+        while self._keeper.held and not self._task.done() and self._clock.monotonic() < deadline:
+            if self._keeper.trouble is not None or not self._keeper.members:
+                break
+            await self._clock.sleep(_LOOK_S)
+        if left := sorted(self._keeper.held):
+            log.warning("shards_not_handed_over", shards=left, action="they are given back at once")
 
     async def end(self) -> None:
         """Give back what is held, and leave the members."""

@@ -38,7 +38,10 @@ def test_a_lease_is_renewed_at_a_third_of_its_time_all_with_one_command(world: W
     pod.link.asked.clear()
     world.pass_time(10 * TURN_S)
 
-    assert Counter(name for _, name in pod.link.asked) == dict.fromkeys(("renew", "announce", "read", "members"), 10)
+    asked = Counter(name for _, name in pod.link.asked)
+    assert (asked["renew"], asked["announce"]) == (10, 10)
+    assert asked["read"] == asked["members"] <= 10 * TURN_S + 1, "it looks once a second"
+    assert set(asked) == {"renew", "announce", "read", "members"}
     assert pod.keeper.renewals == 80
     assert {held.epoch for held in pod.keeper.held.values()} == {1}, "a renewal raises no epoch"
     assert all(pod.keeper.valid_for(shard) > TTL_S - TURN_S - 1 for shard in range(8))
@@ -189,6 +192,34 @@ def test_who_retires_hands_over_shard_by_shard(world: World) -> None:
 
     assert (first.valid(), second.valid()) == (set(), set(range(8)))
     assert [told for told, _ in first.told].count("surplus") == 4
+
+
+@pytest.mark.parametrize("phase_s", [0.0, 0.2, 0.4, 0.6, 0.8])
+def test_of_who_retires_no_shard_is_nobodys_for_long_and_few_are_brought_to_rest_at_once(phase_s: float) -> None:
+    world = World(seed=7, shards=32)
+    with closing(world):
+        first = world.pod()
+        first.most_drain_s = 0.0
+        # So much later than the other each of its looks is.
+        world.pass_time(phase_s)
+        second = world.pod()
+        world.pass_time(2 * TTL_S)
+        assert world.spread() == [16, 16]
+        first.keeper.retire()
+        since: dict[int, float] = {}
+        longest, most = 0.0, 0
+        while first.valid():
+            world.pass_time(0.05)
+            most = max(most, len(first.leaving))
+            nobodys = set(range(32)) - set(world.owners())
+            since = {shard: since.get(shard, world.loop.time()) for shard in nobodys}
+            longest = max([longest, *(world.loop.time() - began for began in since.values())])
+            assert world.loop.time() < 6 * TTL_S
+        world.pass_time(1)
+        assert (second.valid(), second.keeper.members) == (set(range(32)), ("pod-1",))
+        assert most <= 4
+        assert longest < 0.35, "the others look four times a second while they wait"
+    assert world.wrong == []
 
 
 def test_a_drained_process_hands_over_one_shard_after_another_and_takes_none(world: World) -> None:

@@ -77,6 +77,33 @@ async def test_a_file_of_the_first_schema_keeps_what_it_holds(tmp_path: Path) ->
         await store.close()
 
 
+async def test_a_tool_beside_the_engine_makes_no_file_and_migrates_none(tmp_path: Path) -> None:
+    path = tmp_path / "leases.db"
+    with pytest.raises(ConfigError, match="there is no such file"):
+        await SqliteLeases(path, existing=True).open()
+    assert not path.exists()
+    with sqlite3.connect(path) as older:
+        older.execute("CREATE TABLE leases (shard INTEGER)")
+        older.execute("CREATE TABLE members (name TEXT)")
+        older.execute("PRAGMA user_version = 1")
+    older.close()
+    before = path.read_bytes()
+    with pytest.raises(ConfigError, match="its schema is version 1, this command knows 2; give that of the engine"):
+        await SqliteLeases(path, existing=True).open()
+    assert path.read_bytes() == before
+
+
+async def test_a_tool_beside_the_engine_reads_and_marks(tmp_path: Path) -> None:
+    engine, tool = SqliteLeases(tmp_path / "leases.db"), SqliteLeases(tmp_path / "leases.db", existing=True)
+    await engine.open()
+    await engine.announce("a", 1)
+    await tool.open()
+    assert await tool.drain("a", True)
+    assert (await engine.members())["a"].drained
+    await tool.close()
+    await engine.close()
+
+
 async def test_another_kind_of_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "journal.db"
     with sqlite3.connect(path) as other:

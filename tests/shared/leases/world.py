@@ -171,6 +171,8 @@ class Pod:
             version=version,
         )
         self.leaving: set[int] = set()
+        self.most_drain_s = MOST_DRAIN_S
+        """Longest time for which a shard is brought to rest."""
         self._awake = asyncio.Event()
         self._awake.set()
         self._run = world.start(self.keeper.run())
@@ -220,7 +222,7 @@ class Pod:
             self.world.start(self._drain(shard))
 
     async def _drain(self, shard: int) -> None:
-        await self.clock.sleep(self.world.random.uniform(0, MOST_DRAIN_S))
+        await self.clock.sleep(self.world.random.uniform(0, self.most_drain_s))
         await self.keeper.give_back(shard)
         self.leaving.discard(shard)
 
