@@ -15,6 +15,7 @@ from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 
 from contracts.subjects import SIGNALS_STREAM, signal_subject
+from tests.support.deadline import PATIENCE_S, Deadline, eventually
 from tests.support.process import PRICES, EngineProcess, signal_document
 
 Key = tuple[str, str]
@@ -25,6 +26,8 @@ QUANTITIES = {"BTCUSDT": "0.01", "ETHUSDT": "0.1", "SOLUSDT": "2"}
 
 _BATCH = 15
 _PAUSE_S = 0.15
+_ANSWERED_S = 10
+"""After that a broker has died with what it was sent."""
 _COPIES = 0.05
 
 
@@ -35,33 +38,36 @@ async def connected(url: str) -> AsyncIterator[Client]:
     async def ignore(_error: Exception) -> None:
         """Errors reach whoever publishes."""
 
-    client = await nats.connect(url, connect_timeout=2, allow_reconnect=False, error_cb=ignore)
+    client = await nats.connect(url, connect_timeout=PATIENCE_S, allow_reconnect=False, error_cb=ignore)
     try:
         yield client
     finally:
         await client.close()
 
 
-async def publish(jetstream: JetStreamContext, *documents: dict[str, Any]) -> None:
+async def publish(jetstream: JetStreamContext, *documents: dict[str, Any], seconds: float = PATIENCE_S) -> None:
     """Publish signals and return when the broker has stored all of them."""
     stored = [
         await jetstream.publish_async(signal_subject(document["symbol"]), json.dumps(document).encode())
         for document in documents
     ]
-    await asyncio.wait_for(asyncio.gather(*stored), 10)
+    await asyncio.wait_for(asyncio.gather(*stored), seconds)
 
 
-async def until_all_acknowledged(client: Client, seconds: float = 60) -> None:
+async def until_all_acknowledged(client: Client, seconds: float = PATIENCE_S, shards: int = 8) -> None:
     """Wait until the engine has acknowledged every stored signal."""
-    deadline = asyncio.get_running_loop().time() + seconds
-    while left := await unacknowledged(client):
-        assert asyncio.get_running_loop().time() < deadline, f"{left} signals are not acknowledged after {seconds} s"
+    deadline = Deadline(seconds)
+    while left := await unacknowledged(client, shards):
+        assert not deadline.passed(), f"{left} signals are not acknowledged after {deadline}"
         await asyncio.sleep(0.05)
 
 
 async def unacknowledged(client: Client, shards: int = 8) -> int:
     """Number of stored signals that the engine has not acknowledged."""
-    infos = [await client.jetstream().consumer_info(SIGNALS_STREAM, f"engine-shard-{shard}") for shard in range(shards)]
+    infos = [
+        await client.jetstream(timeout=PATIENCE_S).consumer_info(SIGNALS_STREAM, f"engine-shard-{shard}")
+        for shard in range(shards)
+    ]
     return sum((info.num_pending or 0) + (info.num_ack_pending or 0) for info in infos)
 
 
@@ -102,6 +108,11 @@ class Load:
             finally:
                 self._stopping = True
 
+    async def answers(self, more: int) -> None:
+        """Wait until HTTP has answered so many more signals: on a slow machine a moment has no load."""
+        wanted = len(self.answered) + more
+        await eventually(lambda: len(self.answered) >= wanted, f"{more} more answers", look_s=0.02)
+
     def _signal(self, way: str) -> dict[str, Any]:
         self._made += 1
         chance = self._chance
@@ -129,7 +140,7 @@ class Load:
         while not self._stopping:
             documents = [self._signal("nats") for _ in range(_BATCH)]
             copies = [d for d in list(self.stored.values())[-100:] if self._chance.random() < _COPIES]
-            await publish(jetstream, *documents, *copies)
+            await publish(jetstream, *documents, *copies, seconds=_ANSWERED_S)
             self.stored |= {_key(document): document for document in documents}
             await asyncio.sleep(_PAUSE_S)
 

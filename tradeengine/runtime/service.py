@@ -125,15 +125,12 @@ class Service:
             reconcile_s=float(settings.reconcile_interval_seconds),
             alarm=self._alarm,
         )
+        self.desk: SignalDesk = ForwardingDesk(self.engine, lambda: self.intake.connection if self.intake else None)
+        """Where signals go that come to this process by chance: decided here, or by whoever owns their shard."""
         self.cluster = ClusterView(self.engine, self.stores.journal, self.copies.projectors, clock)
         self._coverage = Coverage()
         self._jobs: list[asyncio.Task[None]] = []
         self._parts = AsyncExitStack()
-
-    @property
-    def desk(self) -> SignalDesk:
-        """Where signals go that come to this process by chance: decided here, or by whoever owns their shard."""
-        return self.engine if self.intake is None else ForwardingDesk(self.engine, self.intake.connection)
 
     def _alarm(self, name: str, text: str, symbol: str, severity: Severity = Severity.CRITICAL) -> None:
         self.alerts.tell(name, severity, text, symbol=symbol)
@@ -228,7 +225,8 @@ class Service:
             self._parts.push_async_exit(opened.pop_all())
 
     async def stop(self) -> None:
-        """Take no more signals, finish what is under way, and bring everything down."""
+        """Hand over to others, take no more signals, finish what is under way, and bring everything down."""
+        await self.engine.hand_over()
         await self._parts.aclose()
         if self.starting is None:
             log.info("stopped")

@@ -15,6 +15,7 @@ from contracts.enums import Outcome
 from contracts.signal import Signal
 from contracts.subjects import shard_of, signal_subject
 from shared.clock import SystemClock
+from tests.support.deadline import PATIENCE_S, Deadline
 from tests.support.nats import NatsServer, nats_server
 from tradeengine.domain.events import SignalDecided
 from tradeengine.runtime.intake import NatsIntake
@@ -22,6 +23,7 @@ from tradeengine.runtime.intake import NatsIntake
 __all__ = ["nats_server"]
 
 SHARDS = 4
+_LOOK_S = 0.01
 
 
 class RecordingDesk:
@@ -88,7 +90,7 @@ class Publisher:
 
     def __init__(self, client: Client) -> None:
         self.client = client
-        self.jetstream: JetStreamContext = client.jetstream()
+        self.jetstream: JetStreamContext = client.jetstream(timeout=PATIENCE_S)
 
     async def send(self, signal_id: str, symbol: str = "BTCUSDT", **fields: Any) -> None:
         await self.jetstream.publish(signal_subject(symbol), body(signal_id, symbol, **fields))
@@ -121,7 +123,13 @@ async def intake(nats_server: NatsServer, desk: RecordingDesk) -> AsyncIterator[
 
 @pytest.fixture
 async def publisher(nats_server: NatsServer) -> AsyncIterator[Publisher]:
-    client = await nats.connect(nats_server.url, reconnect_time_wait=0, max_reconnect_attempts=-1, error_cb=_ignore)
+    client = await nats.connect(
+        nats_server.url,
+        connect_timeout=PATIENCE_S,
+        reconnect_time_wait=0,
+        max_reconnect_attempts=-1,
+        error_cb=_ignore,
+    )
     try:
         yield Publisher(client)
     finally:
@@ -132,14 +140,14 @@ async def _ignore(_error: Exception) -> None:
     """Outages are what some tests are about."""
 
 
-async def until(condition: Callable[[], object] | Callable[[], Awaitable[object]], seconds: float = 10.0) -> None:
+async def until(condition: Callable[[], object] | Callable[[], Awaitable[object]], seconds: float = PATIENCE_S) -> None:
     """Wait for a condition; fail when it does not come true in time."""
-    deadline = asyncio.get_running_loop().time() + seconds
+    deadline = Deadline(seconds, _LOOK_S)
     while True:
         result = condition()
         if isinstance(result, Awaitable):
             result = await result
         if result:
             return
-        assert asyncio.get_running_loop().time() < deadline, f"not within {seconds} s"
-        await asyncio.sleep(0.01)
+        assert not deadline.passed(), f"not within {deadline}"
+        await asyncio.sleep(_LOOK_S)

@@ -52,7 +52,7 @@ async def elsewhere(nats_server: NatsServer, intake: NatsIntake) -> AsyncIterato
 async def test_the_owner_decides_in_order_and_answers(elsewhere: NatsIntake, desk: RecordingDesk) -> None:
     asked = signals(20)
 
-    decisions = await ForwardingDesk(EmptyDesk(), elsewhere.connection).decide(SHARD, asked)
+    decisions = await ForwardingDesk(EmptyDesk(), lambda: elsewhere.connection).decide(SHARD, asked)
 
     assert desk.decided == asked
     assert desk.decided[0].unknown == {"note": {"deep": Decimal(1)}}
@@ -65,8 +65,8 @@ async def test_a_copy_that_comes_by_another_process_is_a_duplicate(elsewhere: Na
     (signal,) = signals(1)
     await desk.decide(SHARD, [signal])
 
-    (decision,) = await ForwardingDesk(EmptyDesk(), elsewhere.connection).decide(SHARD, [signal])
-    (again,) = await ForwardingDesk(EmptyDesk(), elsewhere.connection).decide(SHARD, [signal])
+    (decision,) = await ForwardingDesk(EmptyDesk(), lambda: elsewhere.connection).decide(SHARD, [signal])
+    (again,) = await ForwardingDesk(EmptyDesk(), lambda: elsewhere.connection).decide(SHARD, [signal])
 
     assert (decision.outcome, again.outcome) == (Outcome.DUPLICATE, Outcome.DUPLICATE)
 
@@ -76,7 +76,7 @@ async def test_what_is_owned_here_is_decided_here(
 ) -> None:
     here = RecordingDesk()
 
-    await ForwardingDesk(here, elsewhere.connection).decide(SHARD, signals(3))
+    await ForwardingDesk(here, lambda: elsewhere.connection).decide(SHARD, signals(3))
 
     assert here.ids == ["s0", "s1", "s2"]
     assert (await publisher.jetstream.stream_info("SIGNALS")).state.messages == 0
@@ -89,13 +89,13 @@ async def test_an_owner_that_does_not_answer_leaves_the_outcome_unknown(
     desk.delay = 0.5
 
     with pytest.raises(OutcomeUnknown, match="stored for it"):
-        await ForwardingDesk(EmptyDesk(), elsewhere.connection, answer_s=0.2).decide(SHARD, signals(1))
+        await ForwardingDesk(EmptyDesk(), lambda: elsewhere.connection, answer_s=0.2).decide(SHARD, signals(1))
 
     await until(lambda: desk.ids == ["s0"])
 
 
 async def test_without_a_broker_the_sender_comes_again(elsewhere: NatsIntake, nats_server: NatsServer) -> None:
-    desk = ForwardingDesk(EmptyDesk(), elsewhere.connection)
+    desk = ForwardingDesk(EmptyDesk(), lambda: elsewhere.connection)
     nats_server.kill()
     await until(lambda: elsewhere.connection.current is None)
 
@@ -107,7 +107,9 @@ async def test_a_broker_that_dies_meanwhile_leaves_the_outcome_unknown(
     elsewhere: NatsIntake, desk: RecordingDesk, nats_server: NatsServer
 ) -> None:
     desk.delay = 30
-    asking = asyncio.create_task(ForwardingDesk(EmptyDesk(), elsewhere.connection, 20).decide(SHARD, signals(1)))
+    asking = asyncio.create_task(
+        ForwardingDesk(EmptyDesk(), lambda: elsewhere.connection, 20).decide(SHARD, signals(1))
+    )
     await until(lambda: desk.calls)
     nats_server.kill()
 
@@ -122,7 +124,7 @@ async def test_an_answer_of_a_newer_version_leaves_the_outcome_unknown(
     desk.otherwise = {field: "of_a_newer_version"}
 
     with pytest.raises(OutcomeUnknown, match=r"s0 was decided.*of_a_newer_version.*run one version"):
-        await ForwardingDesk(EmptyDesk(), elsewhere.connection).decide(SHARD, signals(1))
+        await ForwardingDesk(EmptyDesk(), lambda: elsewhere.connection).decide(SHARD, signals(1))
 
     assert desk.ids == ["s0"]
 
@@ -130,7 +132,7 @@ async def test_an_answer_of_a_newer_version_leaves_the_outcome_unknown(
 async def test_no_more_signals_wait_for_other_processes_than_one_batch_has(
     elsewhere: NatsIntake, desk: RecordingDesk
 ) -> None:
-    forwarding = ForwardingDesk(EmptyDesk(), elsewhere.connection)
+    forwarding = ForwardingDesk(EmptyDesk(), lambda: elsewhere.connection)
     asked = signals(MAX_UNDER_WAY + 1)
     batch = asyncio.create_task(forwarding.decide(SHARD, asked[:-1]))
     await asyncio.sleep(0)

@@ -12,6 +12,7 @@ from contracts.subjects import SIGNALS_STREAM, shard_filter, shard_of, signal_su
 from shared.clock import SystemClock
 from shared.errors import ConfigError, Fenced, OutcomeUnknown, RetrySafe
 from tests.runtime.intake.conftest import SHARDS, Publisher, RecordingDesk, body, signal_document, until
+from tests.support.deadline import PATIENCE_S
 from tests.support.nats import NatsServer
 from tradeengine.runtime.intake import NatsIntake, PullSettings, StreamSettings
 from tradeengine.runtime.intake.streams import ensure_streams
@@ -153,7 +154,7 @@ async def test_ten_thousand_bad_messages_and_a_good_one(
     await publisher.client.flush()
     await publisher.send("good")
 
-    await until(lambda: intake.status().acked == 10_001, seconds=60)
+    await until(lambda: intake.status().acked == 10_001)
 
     assert desk.ids == ["good"]
     assert intake.status().parked == 10_000
@@ -214,14 +215,14 @@ async def test_a_defect_in_the_desk_loses_nothing(
 async def test_a_slow_commit_is_not_delivered_twice(
     nats_server: NatsServer, desk: RecordingDesk, publisher: Publisher
 ) -> None:
-    intake = NatsIntake(nats_server.url, desk, SystemClock(), pull=PullSettings(batch=2, ack_wait=1.0))
-    desk.delay = 3.0
+    intake = NatsIntake(nats_server.url, desk, SystemClock(), pull=PullSettings(batch=2, ack_wait=3.0))
+    desk.delay = 7.0
     await intake.start()
     try:
         # Two are being decided, two more wait in hand: all must stay ours for several times ack_wait.
         for number in range(4):
             await publisher.send(f"s{number}")
-        await until(lambda: intake.status().acked == 4, seconds=20)
+        await until(lambda: intake.status().acked == 4, seconds=PATIENCE_S)
         await until(_unacknowledged_are(publisher, 0))
 
         assert Counter(desk.ids) == {f"s{number}": 1 for number in range(4)}
@@ -238,7 +239,7 @@ async def test_a_fenced_shard_gives_its_signals_back(
     await publisher.send("s1")
 
     # The desk says that it owns the shard again, so a new loop gets what the fenced one gave back.
-    await until(lambda: desk.ids == ["s1"], seconds=5)
+    await until(lambda: desk.ids == ["s1"])
 
     status = intake.status()
     assert (status.nak, status.received) == (1, 2)
@@ -289,9 +290,10 @@ async def test_what_a_killed_engine_had_in_hand_comes_first_and_at_once(
     )
     for number in range(3):
         await publisher.send(f"s{number}")
-    killed = await nats.connect(nats_server.url)
-    subscription = await killed.jetstream().pull_subscribe_bind(consumer=BTC_CONSUMER, stream=SIGNALS_STREAM)
-    assert len(await subscription.fetch(3)) == 3
+    killed = await nats.connect(nats_server.url, connect_timeout=PATIENCE_S)
+    jetstream = killed.jetstream(timeout=PATIENCE_S)
+    subscription = await jetstream.pull_subscribe_bind(consumer=BTC_CONSUMER, stream=SIGNALS_STREAM)
+    assert len(await subscription.fetch(3, timeout=PATIENCE_S)) == 3
     await killed.close()
     await publisher.send("s3")
 
@@ -324,7 +326,7 @@ async def test_drain_finishes_what_is_in_flight_and_gives_back_the_rest(
     again = NatsIntake(nats_server.url, desk, SystemClock())
     await again.start()
     try:
-        await until(lambda: desk.ids == ["s0", "s1", "s2"], seconds=5)
+        await until(lambda: desk.ids == ["s0", "s1", "s2"])
     finally:
         await again.close()
 

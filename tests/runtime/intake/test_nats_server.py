@@ -15,6 +15,7 @@ from nats.js import api
 from shared.clock import SystemClock
 from shared.errors import ConfigError
 from tests.runtime.intake.conftest import until
+from tests.support.deadline import PATIENCE_S
 from tests.support.nats import wait_for_sync
 from tradeengine.runtime import nats_server
 from tradeengine.runtime.nats_server import EmbeddedServer
@@ -48,9 +49,9 @@ def _runs(pid: int) -> bool:
 async def test_it_keeps_what_was_stored(tmp_path: Path) -> None:
     server = EmbeddedServer(tmp_path / "deep" / "nats", SystemClock())
     url = await server.start()
-    client = await nats.connect(url)
-    await client.jetstream().add_stream(api.StreamConfig(name="S", subjects=["s"]))
-    await client.jetstream().publish("s", b"kept")
+    client = await nats.connect(url, connect_timeout=PATIENCE_S)
+    await client.jetstream(timeout=PATIENCE_S).add_stream(api.StreamConfig(name="S", subjects=["s"]))
+    await client.jetstream(timeout=PATIENCE_S).publish("s", b"kept")
     await client.close()
     pid = server.pid
     await server.close()
@@ -60,8 +61,8 @@ async def test_it_keeps_what_was_stored(tmp_path: Path) -> None:
     again = EmbeddedServer(tmp_path / "deep" / "nats", SystemClock(), port=server.port)
     try:
         assert await again.start() == url
-        client = await nats.connect(url)
-        assert (await client.jetstream().get_msg("S", 1)).data == b"kept"
+        client = await nats.connect(url, connect_timeout=PATIENCE_S)
+        assert (await client.jetstream(timeout=PATIENCE_S).get_msg("S", 1)).data == b"kept"
         await client.close()
     finally:
         await again.close()
@@ -111,7 +112,7 @@ async def test_killing_the_engine_ends_the_server_and_the_next_start_works_at_on
     await server.start()
     try:
         assert server.pid != server_pid
-        await asyncio.to_thread(wait_for_sync, lambda: not _runs(server_pid), what="the orphan ends", seconds=5)
+        await asyncio.to_thread(wait_for_sync, lambda: not _runs(server_pid), what="the orphan ends")
         assert await _connects(server.url)
     finally:
         await server.close()

@@ -8,6 +8,7 @@ import pytest
 from contracts.subjects import SIGNALS_STREAM, shard_of, signal_subject
 from shared.clock import SystemClock
 from tests.runtime.intake.conftest import SHARDS, Publisher, RecordingDesk, body, until
+from tests.support.deadline import PATIENCE_S
 from tests.support.nats import NatsServer
 from tradeengine.runtime.intake import NatsIntake, PullSettings
 
@@ -67,7 +68,7 @@ async def test_server_killed_under_load_loses_nothing(
         await asyncio.to_thread(nats_server.start)
         await _resumes(intake, desk, publisher, f"after-{desk.calls}")
 
-    await until(lambda: set(sent) <= set(desk.ids), 20)
+    await until(lambda: set(sent) <= set(desk.ids))
     first_times = list(dict.fromkeys(name for name in desk.ids if name in set(sent)))
     assert first_times == sent
 
@@ -113,7 +114,7 @@ async def test_i85_a_frozen_server_is_noticed(
     try:
         await until(lambda: intake.status().ready)
         nats_server.freeze()
-        await until(lambda: not intake.status().ready, 10)
+        await until(lambda: not intake.status().ready)
         nats_server.thaw()
         await _resumes(intake, desk, publisher, "s1")
     finally:
@@ -136,7 +137,7 @@ async def test_a_silent_subscription_is_rebuilt(
         await link.client.flush()
         await publisher.send("s1")
 
-        await until(lambda: desk.ids == ["s1"], 20)
+        await until(lambda: desk.ids == ["s1"])
         assert intake.status().rebuilds >= 1
     finally:
         await intake.close()
@@ -185,5 +186,6 @@ async def test_closing_while_the_server_is_away(
     await asyncio.to_thread(nats_server.stop)
     await until(lambda: not intake.status().connected)
 
-    async with asyncio.timeout(3):
+    # An intake that waits for the server does so for ever.
+    async with asyncio.timeout(PATIENCE_S):
         await intake.close()

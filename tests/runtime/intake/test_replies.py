@@ -10,6 +10,7 @@ from nats.aio.subscription import Subscription
 from contracts.subjects import SIGNALS, signal_subject
 from shared.clock import SystemClock
 from tests.runtime.intake.conftest import Publisher, RecordingDesk, body, until
+from tests.support.deadline import PATIENCE_S
 from tests.support.nats import NatsServer
 from tradeengine.runtime.intake import NatsIntake
 
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.process
 async def _answer(subscription: Subscription) -> dict[str, Any]:
     """The next message that is not JetStream's own acknowledgement."""
     while True:
-        document: dict[str, Any] = json.loads((await subscription.next_msg(timeout=10)).data)
+        document: dict[str, Any] = json.loads((await subscription.next_msg(timeout=PATIENCE_S)).data)
         if "outcome" in document:
             return document
         assert document["stream"] in ("SIGNALS", "SIGNALS_BARE")
@@ -32,7 +33,7 @@ async def test_reply_inbox_gets_the_outcome_after_the_acknowledgement(intake: Na
 
     await publisher.client.publish(signal_subject("BTCUSDT"), body("s1"), reply=inbox)
 
-    first = json.loads((await subscription.next_msg(timeout=5)).data)
+    first = json.loads((await subscription.next_msg(timeout=PATIENCE_S)).data)
     assert (first["stream"], first["seq"]) == ("SIGNALS", 1)
     assert await _answer(subscription) == {
         "signal_id": "s1",
@@ -124,7 +125,7 @@ async def test_i82_an_inbox_that_nobody_reads_does_not_slow_the_intake(
 
         for number in range(5000):
             await publisher.client.publish(signal_subject("BTCUSDT"), body(f"s{number}"), reply="_INBOX.deaf")
-        await until(lambda: intake.status().acked == 5000, seconds=20)
+        await until(lambda: intake.status().acked == 5000, seconds=PATIENCE_S)
         await publisher.send("last")
         await until(lambda: desk.ids[-1] == "last", seconds=2)
         await until(lambda: intake.status().replied >= 5000)

@@ -15,6 +15,7 @@ from nats.js import JetStreamContext
 
 from shared.clock import Clock
 from shared.errors import ConfigError, RetrySafe
+from tradeengine.runtime.intake.client import SturdyClient
 
 _log = structlog.get_logger(__name__)
 
@@ -200,7 +201,7 @@ class Connection:
                 self._note_failure(error)
 
     async def _open(self) -> None:
-        client = Client()
+        client = SturdyClient()
         lost = asyncio.get_running_loop().create_future()
 
         async def closed() -> None:

@@ -1,7 +1,7 @@
 """Signals of shards that another process decides: stored with the broker, answered by whoever owns the shard."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -41,12 +41,15 @@ class ForwardingDesk:
     desk
         The desk of this process.
     connection
-        To the broker that every process of this account takes its signals from.
+        Gives the connection to the broker that every process of this account takes its signals from; ``None`` while
+        there is none yet, or without a broker.
     answer_s
         How long an answer is waited for, seconds.
     """
 
-    def __init__(self, desk: SignalDesk, connection: Connection, answer_s: float = ANSWER_S) -> None:
+    def __init__(
+        self, desk: SignalDesk, connection: Callable[[], Connection | None], answer_s: float = ANSWER_S
+    ) -> None:
         self._desk = desk
         self._connection = connection
         self._answer_s = answer_s
@@ -77,8 +80,9 @@ class ForwardingDesk:
         try:
             return await self._desk.decide(shard, signals)
         except Fenced:
-            link = self._connection.current
-            if link is None:
+            connection = self._connection()
+            link = connection.current if connection is not None else None
+            if connection is None or link is None:
                 raise
         if self._under_way + len(signals) > MAX_UNDER_WAY:
             raise RetrySafe(
@@ -87,11 +91,11 @@ class ForwardingDesk:
             )
         self._under_way += len(signals)
         try:
-            return await self._forward(link, signals)
+            return await self._forward(link, connection.address, signals)
         finally:
             self._under_way -= len(signals)
 
-    async def _forward(self, link: Link, signals: Sequence[Signal]) -> list[SignalDecided]:
+    async def _forward(self, link: Link, address: str, signals: Sequence[Signal]) -> list[SignalDecided]:
         try:
             async with asyncio.timeout(self._answer_s), _inbox(link) as (inbox, answers):
                 # Each publishes before it first waits, so the signals keep their order.
@@ -102,7 +106,7 @@ class ForwardingDesk:
                 f"the owner of the shard has not answered within {self._answer_s:g} s; the signals are stored for it"
             ) from None
         except NoStreamResponseError as error:
-            raise RetrySafe(f"no stream takes signals at {self._connection.address}") from error
+            raise RetrySafe(f"no stream takes signals at {address}") from error
         except (NatsError, OSError) as error:
             raise OutcomeUnknown(f"the way to the owner of the shard broke: {error}") from error
 
