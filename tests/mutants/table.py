@@ -34,6 +34,22 @@ MUTANTS = (
         (f"{_INTAKE}test_a_fenced_shard_gives_its_signals_back",),
     ),
     Mutant(
+        "deaf-after-a-flush",
+        "a flush of the broker's client that is given up does not end its reading",
+        "tradeengine/runtime/intake/client.py",
+        "if self._pongs and self._pongs[0].done():",
+        "if False:",
+        ("tests/runtime/intake/test_client.py::test_a_flush_that_was_given_up_ends_no_connection",),
+    ),
+    Mutant(
+        "first-time-again",
+        "a first publication that was interrupted goes on without the alerts that nobody need be called for",
+        "tradeengine/publication/publication.py",
+        "            first = found.first\n",
+        "            first = None\n",
+        ("tests/publication/test_publishing.py::test_a_first_time_that_was_interrupted_calls_nobody_when_it_goes_on",),
+    ),
+    Mutant(
         "no-duplicates",
         "one signal id has one outcome",
         "tradeengine/domain/signals.py",
@@ -169,6 +185,16 @@ MUTANTS = (
         "if seen_by_all and not free",
         "if not free",
         (f"{_LEASES}test_keeper.py::test_no_shard_of_a_drained_process_is_nobodys_for_long",),
+    ),
+    Mutant(
+        "gone-in-haste",
+        "a pod that stops gives no shard back before the others wait for it",
+        "shared/leases/keeper.py",
+        "            if self._is_known_to_go():\n",
+        "            if True:\n",
+        (
+            f"{_LEASES}test_keeper.py::test_of_who_retires_no_shard_is_nobodys_for_long_and_few_are_brought_to_rest_at_once",
+        ),
     ),
     Mutant(
         "drained-to-nobody",
@@ -894,9 +920,9 @@ MUTANTS = (
     Mutant(
         "dead-forgotten",
         "who was known to be dead before an outage of the store gets no shards after it",
-        "shared/leases/keeper.py",
-        "self._beats.leave_out(deaf_s)",
-        "self._beats = Watch()",
+        "shared/leases/membership.py",
+        "self.beats.leave_out(deaf_s)",
+        "self.beats = Watch()",
         ("tests/shared/leases/test_keeper.py::test_who_was_dead_before_an_outage_is_dead_after_it",),
     ),
     Mutant(

@@ -1,7 +1,7 @@
 """Processes that publish, and the stores and the broker that they share."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from shared.clock import SystemClock
 from shared.errors import RetrySafe
 from shared.mongodb import MongoStore
 from tests.support import services
+from tests.support.deadline import PATIENCE_S
 from tests.support.nats import NatsServer
 from tests.support.records import RecordedWorld
 from tests.support.stores import empty_mongo_journal
@@ -78,7 +79,7 @@ class Pod:
         self.stored += stored
         self.copies += copies
 
-    async def caught_up(self, seconds: float = 30) -> None:
+    async def caught_up(self, seconds: float = PATIENCE_S) -> None:
         """Wait until all that is committed is published."""
         async with asyncio.timeout(seconds):
             await self.projector.catch_up()
@@ -125,9 +126,9 @@ class Site:
 
     async def kept(self, stream: str = EXECUTION_STREAM) -> list[tuple[str, str, bytes]]:
         """All that a stream holds: subject, id and payload, oldest first."""
-        client = await nats.connect(self.server.url)
+        client = await nats.connect(self.server.url, connect_timeout=PATIENCE_S)
         try:
-            jetstream = client.jetstream()
+            jetstream = client.jetstream(timeout=PATIENCE_S)
             state = (await jetstream.stream_info(stream)).state
             found: list[RawStreamMsg] = [
                 await jetstream.get_msg(stream, sequence) for sequence in range(state.first_seq, state.last_seq + 1)
@@ -183,10 +184,3 @@ def trades(count: int, shard: int = 0) -> list[Record]:
 
 def wire(messages: Sequence[Message]) -> list[tuple[str, str, bytes]]:
     return [(message.subject, message.id, message.payload) for message in messages]
-
-
-async def eventually(condition: Callable[[], object], what: str, seconds: float = 15) -> None:
-    deadline = CLOCK.monotonic() + seconds
-    while not condition():
-        assert CLOCK.monotonic() < deadline, f"waited {seconds} s for {what}"
-        await CLOCK.sleep(0.01)

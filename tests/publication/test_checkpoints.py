@@ -15,6 +15,7 @@ from tests.support import services
 from tradeengine.publication.checkpoints import (
     Checkpoint,
     CheckpointStore,
+    FirstTime,
     LedgerImage,
     MemoryCheckpoints,
     advanced,
@@ -70,6 +71,33 @@ async def test_a_checkpoint_without_a_ledger_keeps_the_one_that_is_there(opened:
     await store.save({0: Checkpoint(5, image(5))})
     await store.save({0: Checkpoint(8)})
     assert await store.load(0) == Checkpoint(8, image(5))
+
+
+async def test_the_first_time_is_kept_as_it_was_noted_first(opened: Open) -> None:
+    store = await opened()
+    await store.save({0: Checkpoint(5, image(5), FirstTime(9, 1_000)), 1: Checkpoint(5)})
+    await store.save({0: Checkpoint(6, None, FirstTime(11, 2_000)), 1: Checkpoint(6, None, FirstTime(11, 2_000))})
+    assert await store.load(0) == Checkpoint(6, image(5), FirstTime(9, 1_000))
+    assert await store.load(1) == Checkpoint(6), "an older version has begun it"
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+async def test_a_file_of_the_first_version_keeps_what_it_holds(tmp_path: Path, read_only: bool) -> None:
+    path = tmp_path / "publication.sqlite"
+    with closing(sqlite3.connect(path)) as older, older:
+        older.execute(
+            "CREATE TABLE publications (shard INTEGER PRIMARY KEY, sequence INTEGER NOT NULL,"
+            " ledger_sequence INTEGER NOT NULL, ledger BLOB)"
+        )
+        older.execute("INSERT INTO publications VALUES (0, 9, 7, ?)", (image(7).data,))
+        older.execute("PRAGMA user_version = 1")
+    store = SqliteCheckpoints(path, read_only=read_only)
+    for _ in range(2):
+        await store.open()
+        assert await store.load(0) == Checkpoint(9, image(7))
+        await store.close()
+    with closing(sqlite3.connect(path)) as found:
+        assert found.execute("PRAGMA user_version").fetchone() == ((1 if read_only else 2),)
 
 
 async def test_who_is_behind_moves_nothing_back(opened: Open) -> None:

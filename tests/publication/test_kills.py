@@ -11,6 +11,7 @@ import pytest
 from contracts.subjects import EXECUTION_PREFIX, EXECUTION_STREAM
 from tests.process.load import Load, connected, until_all_acknowledged
 from tests.publication.reading import events_of, terminals, translated
+from tests.support.deadline import PATIENCE_S, Deadline
 from tests.support.nats import NatsServer, nats_server
 from tests.support.process import READ, EngineProcess, engine_process
 from tradeengine.domain.decide import restore
@@ -44,6 +45,7 @@ async def test_killed_again_and_again_it_publishes_all_and_nothing_twice(
                     await asyncio.to_thread(nats_server.kill)
                     await asyncio.sleep(chance.uniform(0, 1))
                     await asyncio.to_thread(nats_server.start)
+                await load.answers(12)
                 engine.kill()
                 engine.spawn()
                 await engine.until_served()
@@ -92,12 +94,12 @@ async def published(engine: EngineProcess, nats_url: str) -> None:
     async with connected(nats_url) as client:
         await until_all_acknowledged(client)
     await engine.until_rows("/orders", lambda rows: not rows, status="planned")
-    deadline = asyncio.get_running_loop().time() + 30
+    deadline = Deadline()
     while True:
         health = (await engine.request("GET", "/health", headers=READ)).json()["components"]["execution_events"]
         if health["status"] == "healthy" and health["lag_records"] == 0:
             return
-        assert asyncio.get_running_loop().time() < deadline, f"{health}\n{engine.log_tail()}"
+        assert not deadline.passed(), f"waited {deadline}; {health}\n{engine.log_tail()}"
         await asyncio.sleep(0.05)
 
 
@@ -117,7 +119,7 @@ async def history(data: Path) -> dict[int, list[Record]]:
 
 async def stored(nats_url: str) -> list[Message]:
     async with connected(nats_url) as client:
-        jetstream = client.jetstream()
+        jetstream = client.jetstream(timeout=PATIENCE_S)
         last = (await jetstream.stream_info(EXECUTION_STREAM)).state.last_seq
         found = [await jetstream.get_msg(EXECUTION_STREAM, number) for number in range(1, last + 1)]
     return [Message(one.subject or "", (one.headers or {})["Nats-Msg-Id"], one.data or b"") for one in found]

@@ -1,7 +1,8 @@
 """What is committed gets to the broker, once, whatever is in the way; a real server and real stores."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import math
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -13,7 +14,8 @@ from contracts.enums import Severity
 from contracts.subjects import ALERTS_STREAM, EXECUTION_STREAM, EXECUTION_WILDCARD
 from shared.errors import ConfigError, RetrySafe
 from tests.publication.reading import translated
-from tests.publication.site import CLOCK, Site, eventually, opened_site, trades, wire
+from tests.publication.site import CLOCK, Site, opened_site, trades, wire
+from tests.support.deadline import Deadline, eventually
 from tests.support.nats import NatsServer, nats_server
 from tests.support.records import RecordedWorld, signal_records
 from tradeengine.domain.events import AlertRaised
@@ -23,6 +25,7 @@ from tradeengine.publication.again import Span, publish_again
 from tradeengine.publication.checkpoints import Checkpoint, LedgerImage
 from tradeengine.publication.jetstream import JetStreamOutlet
 from tradeengine.publication.ledger import Ledger, pack, unpack
+from tradeengine.publication.messages import Message
 from tradeengine.publication.publication import Publication
 from tradeengine.publication.restoring import restored
 from tradeengine.publication.translate import messages_of
@@ -137,7 +140,7 @@ async def test_an_outage_of_the_broker_delays_and_loses_none(each_site: Site) ->
     assert pod.projector.lag().records == 50
     each_site.server.start()
     await each_site.commit(records[70:], pod)
-    await pod.caught_up(60)
+    await pod.caught_up()
     assert pod.projector.trouble is None
     assert await each_site.kept() == wire(translated(records))
 
@@ -151,7 +154,7 @@ async def test_a_broker_that_dies_in_the_middle_of_a_batch_has_each_message_once
     await committing
     assert pod.projector.lag().records > 0
     site.server.start()
-    await pod.caught_up(60)
+    await pod.caught_up()
     kept = await site.kept()
     assert len(kept) == len(records)
     assert sorted(kept) == sorted(wire(translated(records)))
@@ -166,7 +169,7 @@ async def test_a_broker_that_stands_still_is_asked_again(site: Site) -> None:
     await site.commit(records[2:], pod)
     await eventually(lambda: pod.projector.trouble, "the trouble to be told")
     site.server.thaw()
-    await pod.caught_up(60)
+    await pod.caught_up()
     assert await site.kept() == wire(translated(records))
 
 
@@ -247,6 +250,47 @@ async def test_old_alerts_after_a_checkpoint_are_published_all_the_same(site: Si
     assert message_id.startswith("test-0-2-")
 
 
+class Outlet:
+    """Takes so many messages, and then none."""
+
+    def __init__(self, room: float) -> None:
+        self.taken: list[Message] = []
+        self._room = room
+
+    async def publish(self, messages: Sequence[Message]) -> None:
+        if len(self.taken) + len(messages) > self._room:
+            raise RetrySafe("the broker is away")
+        self.taken += messages
+
+
+async def test_a_first_time_that_was_interrupted_calls_nobody_when_it_goes_on(each_site: Site) -> None:
+    world = RecordedWorld()
+    for number in range(1, 300):
+        world.signal("hold", signal_id=f"s{number}", sequence=2 * number)
+        world.cut()
+    await each_site.commit(world.records)
+    alerts = {message.id for message in translated(world.records) if message.subject.startswith("alerts.")}
+    assert len(alerts) == 298
+    taken: list[Message] = []
+    for room in (250, math.inf):
+        outlet = Outlet(room)
+        publication = Publication(each_site.journal, each_site.store, outlet, CLOCK)
+        await publication.open()
+        left = world.records[await publication.checkpoint(0) :]
+        if room < math.inf:
+            with pytest.raises(RetrySafe):
+                await publication.apply(left)
+        else:
+            assert 0 < len(left) < len(world.records), "it was interrupted in the middle"
+            await publication.apply(left)
+        await publication._save(ledger_due=1)
+        assert publication._saver is not None
+        publication._saver.cancel()
+        taken += outlet.taken
+    assert len(taken) == len(world.records)
+    assert not alerts & {message.id for message in taken}
+
+
 # ---------------------------------------------------------------- shards come and go
 
 
@@ -308,9 +352,9 @@ async def test_a_ledger_is_kept_every_thousand_records(site: Site) -> None:
     async def ledger() -> LedgerImage | None:
         return (await site.store.load(0)).ledger
 
-    deadline = CLOCK.monotonic() + 15
+    deadline = Deadline(look_s=0.02)
     while (image := await ledger()) is None:
-        assert CLOCK.monotonic() < deadline, "waited 15 s for a ledger"
+        assert not deadline.passed(), f"waited {deadline} for a ledger"
         await CLOCK.sleep(0.02)
     assert image.sequence >= 1_000
 
@@ -345,7 +389,7 @@ async def test_a_ledger_is_noted_only_where_everything_before_it_is_published(si
         assert ledger.sequence == found.ledger.sequence
     site.server.start()
     heir = await site.pod()
-    await heir.caught_up(60)
+    await heir.caught_up()
     assert await site.kept() == wire(translated(records))
 
 

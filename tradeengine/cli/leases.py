@@ -22,19 +22,19 @@ _HANDOVER_S: Final = 3.0
 
 @asynccontextmanager
 async def opened_leases(settings: Settings) -> AsyncIterator[LeaseStore]:
-    """The leases in MongoDB if one is named, otherwise those in the data folder; they are not made.
+    """The leases in MongoDB if one is named, otherwise those in the data folder; they are neither made nor migrated.
 
     Raises
     ------
     ConfigError
-        If there are none.
+        If there are none, or an older engine has made them.
     RetrySafe
         If the server does not answer.
     """
     path = leases_file(settings.data_dir)
     if settings.mongodb_uri is None and not path.exists():
         raise ConfigError(f"{path} does not exist: no engine has worked there; correct TRADEENGINE_DATA_DIR")
-    leases = SqliteLeases(path) if settings.mongodb_uri is None else MongoLeases(mongo_store(settings))
+    leases = SqliteLeases(path, existing=True) if settings.mongodb_uri is None else MongoLeases(mongo_store(settings))
     await leases.open()
     try:
         yield leases

@@ -16,6 +16,8 @@ class _Progress:
 class Freshness:
     """What is committed, what of it is applied, and since when anything is missing.
 
+    Health asks from threads of its own, so whoever looks at all shards looks at a copy.
+
     Parameters
     ----------
     clock
@@ -51,7 +53,7 @@ class Freshness:
 
     def heads(self) -> dict[int, int]:
         """Newest sequence that is known to be committed, by shard."""
-        return {shard: progress.committed for shard, progress in self._shards.items()}
+        return {shard: progress.committed for shard, progress in tuple(self._shards.items())}
 
     def has_applied(self, heads: dict[int, int]) -> bool:
         """Whether everything up to these sequences is applied."""
@@ -60,12 +62,12 @@ class Freshness:
     @property
     def records_behind(self) -> int:
         """Number of records that are committed and not applied."""
-        return sum(max(0, p.committed - p.applied) for p in self._shards.values())
+        return sum(max(0, p.committed - p.applied) for p in tuple(self._shards.values()))
 
     @property
     def age_seconds(self) -> float:
         """How long the rows have been incomplete: now less the time up to which they are complete; 0 when they are."""
-        behind = [p.complete_ms for p in self._shards.values() if p.applied < p.committed]
+        behind = [p.complete_ms for p in tuple(self._shards.values()) if p.applied < p.committed]
         return max(0, self._clock.now_ms() - min(behind)) / 1000 if behind else 0.0
 
     def _of(self, shard: int) -> _Progress:

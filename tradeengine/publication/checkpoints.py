@@ -11,6 +11,21 @@ class LedgerImage(NamedTuple):
     data: bytes
 
 
+class FirstTime(NamedTuple):
+    """What held when a shard was published for the first time; see :class:`.old_alerts.OldAlerts`.
+
+    Parameters
+    ----------
+    through
+        Last record that was there then.
+    began_ms
+        Start of the process that did it, milliseconds since 1970 UTC.
+    """
+
+    through: int
+    began_ms: int
+
+
 class Checkpoint(NamedTuple):
     """How far a shard is published.
 
@@ -20,10 +35,13 @@ class Checkpoint(NamedTuple):
         Last record whose messages the broker has acknowledged, 0 before the first.
     ledger
         A ledger to begin with, never newer than ``sequence``; the records between the two are read again.
+    first
+        So that a first time that was interrupted goes on as it began; ``None`` if an older version did not note it.
     """
 
     sequence: int = 0
     ledger: LedgerImage | None = None
+    first: FirstTime | None = None
 
 
 class CheckpointStore(Protocol):
@@ -59,7 +77,8 @@ class CheckpointStore(Protocol):
         Parameters
         ----------
         checkpoints
-            By shard; one without a ledger keeps the ledger that is stored.
+            By shard; one without a ledger keeps the ledger that is stored. The first time is kept as it was noted with
+            the shard's first checkpoint.
 
         Raises
         ------
@@ -73,7 +92,7 @@ def advanced(held: Checkpoint, given: Checkpoint) -> Checkpoint:
     """Checkpoint after both have been noted."""
     ledgers = [ledger for ledger in (held.ledger, given.ledger) if ledger is not None]
     newest = max(ledgers, key=lambda ledger: ledger.sequence, default=None)
-    return Checkpoint(max(held.sequence, given.sequence), newest)
+    return Checkpoint(max(held.sequence, given.sequence), newest, held.first if held.sequence else given.first)
 
 
 class MemoryCheckpoints:

@@ -8,7 +8,7 @@ from pymongo import UpdateOne
 
 from shared.mongodb import mapped_errors
 from shared.mongodb_user import MongoUser
-from tradeengine.publication.checkpoints import Checkpoint, LedgerImage
+from tradeengine.publication.checkpoints import Checkpoint, FirstTime, LedgerImage
 
 PUBLICATIONS: Final = "publications"
 
@@ -31,7 +31,8 @@ class MongoCheckpoints(MongoUser):
         if found is None:
             return Checkpoint()
         ledger = LedgerImage(int(found["ledger_sequence"]), found["ledger"]) if "ledger" in found else None
-        return Checkpoint(int(found["sequence"]), ledger)
+        first = FirstTime(int(found["first_through"]), int(found["began_ms"])) if "began_ms" in found else None
+        return Checkpoint(int(found["sequence"]), ledger, first)
 
     async def save(self, checkpoints: Mapping[int, Checkpoint]) -> None:
         """Note how far shards are published, all in one command."""
@@ -45,8 +46,11 @@ class MongoCheckpoints(MongoUser):
 
 def _changes(shard: int, given: Checkpoint) -> list[UpdateOne]:
     name = {"_id": Int64(shard)}
-    first = {"$max": {"sequence": Int64(given.sequence)}, "$setOnInsert": {"ledger_sequence": Int64(0)}}
-    changes = [UpdateOne(name, first, upsert=True)]
+    new = {"ledger_sequence": Int64(0)}
+    if given.first is not None:
+        new |= {"first_through": Int64(given.first.through), "began_ms": Int64(given.first.began_ms)}
+    further = {"$max": {"sequence": Int64(given.sequence)}, "$setOnInsert": new}
+    changes = [UpdateOne(name, further, upsert=True)]
     if given.ledger is not None:
         sequence, data = Int64(given.ledger.sequence), given.ledger.data
         older = {**name, "ledger_sequence": {"$lt": sequence}}

@@ -8,16 +8,20 @@ from typing import Final
 
 from shared.errors import ConfigError
 from shared.sqlite import SqliteThread, transaction
-from tradeengine.publication.checkpoints import Checkpoint, LedgerImage
+from tradeengine.publication.checkpoints import Checkpoint, FirstTime, LedgerImage
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 _SCHEMA: Final = (
     "CREATE TABLE publications (shard INTEGER PRIMARY KEY, sequence INTEGER NOT NULL,"
     " ledger_sequence INTEGER NOT NULL, ledger BLOB)"
 )
+_SECOND_VERSION: Final = (
+    "ALTER TABLE publications ADD COLUMN first_through INTEGER",
+    "ALTER TABLE publications ADD COLUMN began_ms INTEGER",
+)
 _ADVANCE: Final = (
-    "INSERT INTO publications VALUES (?, ?, 0, NULL)"
+    "INSERT INTO publications VALUES (?, ?, 0, NULL, ?, ?)"
     " ON CONFLICT (shard) DO UPDATE SET sequence = max(sequence, excluded.sequence)"
 )
 _REPLACE: Final = (
@@ -85,8 +89,12 @@ class SqliteCheckpoints:
             (found,) = connection.execute("PRAGMA user_version").fetchone()
             if not found and not connection.execute("SELECT 1 FROM sqlite_schema").fetchone():
                 connection.execute(_SCHEMA)
-                connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+                found = 1
             self._check(connection)
+            if found == 1:
+                for statement in _SECOND_VERSION:
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     def _check(self, connection: sqlite3.Connection) -> None:
         (found,) = connection.execute("PRAGMA user_version").fetchone()
@@ -100,18 +108,18 @@ class SqliteCheckpoints:
 
 
 def _load(shard: int, connection: sqlite3.Connection) -> Checkpoint:
-    row = connection.execute(
-        "SELECT sequence, ledger_sequence, ledger FROM publications WHERE shard = ?", (shard,)
-    ).fetchone()
+    # All columns there are: a file that is only read may be of the first version.
+    row = connection.execute("SELECT * FROM publications WHERE shard = ?", (shard,)).fetchone()
     if row is None:
         return Checkpoint()
-    sequence, ledger_sequence, data = row
-    return Checkpoint(sequence, None if data is None else LedgerImage(ledger_sequence, data))
+    _, sequence, ledger_sequence, data, *first = row
+    ledger = None if data is None else LedgerImage(ledger_sequence, data)
+    return Checkpoint(sequence, ledger, FirstTime(*first) if None not in (first or [None]) else None)
 
 
 def _save(checkpoints: Mapping[int, Checkpoint], connection: sqlite3.Connection) -> None:
     with transaction(connection):
-        for shard, (sequence, ledger) in checkpoints.items():
-            connection.execute(_ADVANCE, (shard, sequence))
+        for shard, (sequence, ledger, first) in checkpoints.items():
+            connection.execute(_ADVANCE, (shard, sequence, *(first or (None, None))))
             if ledger is not None:
                 connection.execute(_REPLACE, (ledger.sequence, ledger.data, shard, ledger.sequence))

@@ -105,6 +105,11 @@ class RecordMessages:
         return f"{self._place}-{self._event}.{self._told}"
 
 
+def shard_in_id(message_id: str) -> int:
+    """Shard whose record a message was made from; the journal's name, before it, may have any form."""
+    return int(message_id.rsplit("-", 3)[1])
+
+
 def alert_of(event: AlertRaised) -> Alert:
     """Make the alert of an event."""
     about = {"position_side": event.position_side, "strategy_id": event.strategy_id}

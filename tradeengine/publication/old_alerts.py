@@ -8,6 +8,7 @@ import structlog
 from contracts.subjects import ALERTS_PREFIX
 from tradeengine.journal.record import Record
 from tradeengine.projection.freshness import record_time
+from tradeengine.publication.checkpoints import FirstTime
 from tradeengine.publication.messages import Message
 
 OLD_MS: Final = 3_600_000
@@ -21,16 +22,14 @@ class OldAlerts:
 
     Parameters
     ----------
-    through
-        Last record that was there before this process published anything of the shard; 0 if there was none. What comes
-        after it is new, whatever its time.
-    began_ms
-        Start of the process, milliseconds since 1970 UTC.
+    first
+        What held when the shard was published for the first time. What comes after those records is new, whatever its
+        time.
     """
 
-    def __init__(self, through: int, began_ms: int) -> None:
-        self._through = through
-        self._before_ms = began_ms - OLD_MS
+    def __init__(self, first: FirstTime) -> None:
+        self._through = first.through
+        self._before_ms = first.began_ms - OLD_MS
         self._count = 0
 
     def left_out(self, record: Record, messages: Sequence[Message]) -> list[Message]:

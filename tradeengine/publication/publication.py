@@ -13,7 +13,7 @@ from tradeengine.journal.base import Journal
 from tradeengine.journal.record import Record
 from tradeengine.projection.base import DoesNotFollow, following
 from tradeengine.projection.freshness import Freshness, record_time
-from tradeengine.publication.checkpoints import Checkpoint, CheckpointStore, LedgerImage
+from tradeengine.publication.checkpoints import Checkpoint, CheckpointStore, FirstTime, LedgerImage
 from tradeengine.publication.ledger import Ledger, pack
 from tradeengine.publication.messages import Message
 from tradeengine.publication.old_alerts import OldAlerts
@@ -38,14 +38,15 @@ class _Shard:
     broken if it may stand inside a record: then it is never kept.
     """
 
-    def __init__(self, ledger: Ledger, saved_ledger: int, old_alerts: OldAlerts | None) -> None:
+    def __init__(self, ledger: Ledger, saved_ledger: int, first: FirstTime | None) -> None:
         self.ledger = ledger
         self.broken = False
         self.unsent: deque[tuple[Record, list[Message]]] = deque()
         self.sent = ledger.sequence
         self.saved = ledger.sequence
         self.saved_ledger = saved_ledger
-        self._old_alerts = old_alerts
+        self._first = first
+        self._old_alerts = OldAlerts(first) if first is not None and first.through > ledger.sequence else None
 
     def translate(self, record: Record) -> None:
         """Translate the next record; one that was translated before is passed over."""
@@ -65,15 +66,16 @@ class _Shard:
         image = None
         if not self.unsent and self.sent - self.saved_ledger >= ledger_due and not self.broken:
             image = LedgerImage(self.sent, pack(self.ledger))
-        return Checkpoint(self.sent, image)
+        return Checkpoint(self.sent, image, self._first)
 
 
 class Publication:
     """Publishes the records of shards; a ``ReadModel``, so that a projector follows the journal for it.
 
     A record's messages are published before it counts as applied, and are published again if that was not noted: at
-    least once, under one id. Checkpoints are noted a second later, of all shards in one command. Of a shard that was
-    never published, alerts that were old when this was made are left out; see :class:`OldAlerts`.
+    least once, under one id. Checkpoints are noted a second later, of all shards in one command. Of a shard that is
+    published for the first time, alerts that were old when that began are left out, also by who goes on with it after
+    an interruption; see :class:`OldAlerts`.
 
     Parameters
     ----------
@@ -125,10 +127,10 @@ class Publication:
             found = await self._store.load(shard)
             saved_ledger = 0 if found.ledger is None else found.ledger.sequence
             ledger = await restored(self._journal, shard, found)
-            old_alerts = None
+            first = found.first
             if found.sequence == 0:
-                old_alerts = OldAlerts(await self._journal.last_sequence(shard), self._began_ms)
-            held = self._shards.setdefault(shard, _Shard(ledger, saved_ledger, old_alerts))
+                first = FirstTime(await self._journal.last_sequence(shard), self._began_ms)
+            held = self._shards.setdefault(shard, _Shard(ledger, saved_ledger, first))
         return held.sent
 
     async def apply(self, records: Sequence[Record]) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 import msgspec
+import structlog
 
 from contracts import api
 from shared.clock import Clock
@@ -16,8 +17,11 @@ from tradeengine.runtime.cluster_report import described_members, described_shar
 from tradeengine.runtime.engine import Engine
 
 SOURCE: Final = "leases"
+_UNKNOWN: Final = "not every last take-over is known"
 _LOOK_S: Final = 2.0
 _DIGITS: Final = 3
+
+log = structlog.get_logger(__name__)
 
 
 class ClusterView:
@@ -61,13 +65,19 @@ class ClusterView:
     async def run(self) -> None:
         """Keep the take-overs up to date until cancelled."""
         while True:
-            self._trouble = None
+            former, self._trouble = self._trouble, None
             for seen in self._engine.ownership.sight().shards:
                 try:
                     await self._look(seen)
                 except (EngineError, msgspec.MsgspecError) as error:
                     # A record of a newer engine, while a new version is rolled out, cannot be read here.
-                    self._trouble = f"not every last take-over is known: {error}"
+                    self._trouble = f"{_UNKNOWN}: {error}"
+                    break
+                except Exception as error:
+                    # Supervised border: a view for people must not end for good.
+                    self._trouble = f"{_UNKNOWN}: {type(error).__name__}: {error}"
+                    if self._trouble != former:
+                        log.exception("cluster_view_failed", action="it looks again")
                     break
             await self._clock.sleep(_LOOK_S)
 

@@ -8,7 +8,7 @@ from shared.clock import Clock
 from tradeengine.journal.record import Record
 from tradeengine.projection.projector import Projector
 from tradeengine.publication.jetstream import JetStreamOutlet
-from tradeengine.publication.messages import Message
+from tradeengine.publication.messages import Message, shard_in_id
 from tradeengine.publication.publication import Publication
 from tradeengine.runtime.alert_outlet import AlertOutlet
 from tradeengine.runtime.intake.connection import Link
@@ -33,6 +33,7 @@ class Publications:
         self._followed: set[int] = set()
         self._publication: Publication | None = None
         self._projector: Projector | None = None
+        self._outlet: _BrokerOutlet | None = None
 
     @property
     def projectors(self) -> dict[str, Projector]:
@@ -48,8 +49,8 @@ class Publications:
             Gives the connection to the broker, ``None`` while there is none.
         """
         history = self._stores.history
-        outlet = _BrokerOutlet(link)
-        self._publication = Publication(history, self._stores.publications, outlet, self._clock)
+        self._outlet = _BrokerOutlet(link)
+        self._publication = Publication(history, self._stores.publications, self._outlet, self._clock)
         self._projector = Projector(history, self._publication, self._clock, self._followed, linger_s=_LINGER_S)
         self._projector.start_in_background()
 
@@ -81,6 +82,8 @@ class Publications:
     def _forget(self, shard: int) -> None:
         if self._publication is not None:
             self._publication.forget(shard)
+        if self._outlet is not None:
+            self._outlet.forget(shard)
 
 
 class _BrokerOutlet:
@@ -93,19 +96,34 @@ class _BrokerOutlet:
     def __init__(self, link: Callable[[], Link | None]) -> None:
         self._events = JetStreamOutlet(lambda: found.jetstream if (found := link()) is not None else None)
         self._alerts = AlertOutlet(link)
-        self._stored: set[str] = set()
+        self._stored: dict[int, set[str]] = {}
 
     async def publish(self, messages: Sequence[Message]) -> None:
         """Publish messages; see ``Outlet.publish``."""
-        left = [message for message in messages if message.id not in self._stored]
+        # Held here too: what is noted for a shard that is left meanwhile goes with this call.
+        stored = {shard: self._stored.setdefault(shard, set()) for shard in {shard_in_id(each.id) for each in messages}}
+        left = [message for message in messages if message.id not in stored[shard_in_id(message.id)]]
         events = [message for message in left if not _is_alert(message)]
         await self._events.publish(events)
-        self._stored.update(message.id for message in events)
+        for message in events:
+            stored[shard_in_id(message.id)].add(message.id)
         for message in left:
             if _is_alert(message):
                 await self._alerts.publish(message.subject, message.payload, message.id)
-                self._stored.add(message.id)
-        self._stored.difference_update(message.id for message in messages)
+                stored[shard_in_id(message.id)].add(message.id)
+        for shard, ids in stored.items():
+            ids.difference_update(message.id for message in messages)
+            if not ids and self._stored.get(shard) is ids:
+                del self._stored[shard]
+
+    @property
+    def remembered(self) -> int:
+        """How many messages are stored of calls that failed."""
+        return sum(map(len, self._stored.values()))
+
+    def forget(self, shard: int) -> None:
+        """Let go of what was stored of a shard that another process goes on with."""
+        self._stored.pop(shard, None)
 
 
 def _is_alert(message: Message) -> bool:
