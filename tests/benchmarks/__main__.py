@@ -13,7 +13,7 @@ from types import ModuleType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from tests.benchmarks import copies, core, end_to_end, exchange, leases, simulate, soak, startup, stores
+from tests.benchmarks import copies, core, end_to_end, exchange, leases, pods, simulate, soak, startup, stores
 from tests.benchmarks.machine import describe
 from tests.benchmarks.page import stamp, write_page
 from tests.benchmarks.report import Report, show
@@ -23,6 +23,7 @@ BENCHMARKS: dict[str, ModuleType] = {
     "core": core,
     "end_to_end": end_to_end,
     "stores": stores,
+    "pods": pods,
     "copies": copies,
     "leases": leases,
     "soak": soak,
@@ -61,6 +62,7 @@ def main() -> int:
     parser.add_argument("--events", type=int, default=40_000, help="how many events the copies catch up with")
     parser.add_argument("--prices", action="append", default=[], metavar="SYMBOL=FILE", help="bars for simulate")
     parser.add_argument("--funding", action="append", default=[], metavar="SYMBOL=FILE", help="funding for simulate")
+    parser.add_argument("--profile", type=Path, metavar="FOLDER", help="keep the profiles of the pods there")
     parser.add_argument("--write", action="store_true", help="renew docs/benchmarks.md with the results")
     asked = parser.parse_args()
     names = asked.names or list(BENCHMARKS)
@@ -73,6 +75,7 @@ def main() -> int:
         rounds=1 if asked.quick else max(1, asked.rounds),
         signals=max(10_000, asked.signals),
         events=max(10_000, asked.events),
+        profile=asked.profile,
         prices=_files("--prices", asked.prices, "*-1h-*.csv", parser),
         funding=_files("--funding", asked.funding, "*-funding-*.csv", parser),
     )

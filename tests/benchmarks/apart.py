@@ -1,5 +1,6 @@
 """Processes of their own for what is measured, so that no measurement inherits another's heap, threads or imports."""
 
+import asyncio
 import multiprocessing
 import traceback
 from collections.abc import Callable
@@ -47,6 +48,12 @@ class Child:
             self._process.join()
         self._line.close()
 
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        assert self._process.pid is not None, "it was started with the object"
+        return self._process.pid
+
     def tell(self, word: str) -> None:
         """Say something to the child."""
         self._line.send(word)
@@ -91,6 +98,8 @@ def _without_line(line: Line, function: Callable[..., Any], *args: Any) -> Any:
 
 
 def _run(line: Line, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
+    # A reference that the runner imports sets the policy of another event loop, which the engine does not run on.
+    asyncio.set_event_loop_policy(None)
     # The benchmark may have given up meanwhile.
     with suppress(BrokenPipeError):
         try:

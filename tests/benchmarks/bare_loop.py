@@ -23,6 +23,7 @@ from tradeengine.runtime.intake.streams import ensure_streams
 READY: Final = "ready"
 BATCH: Final = 500
 _FETCH_S = 0.5
+_TIMEOUT_MS = 60_000
 
 
 class Stored(NamedTuple):
@@ -64,6 +65,9 @@ async def _work(line: Line, url: str, store: _Store) -> Stored:
             messages = await subscription.fetch(BATCH, timeout=_FETCH_S)
         except TimeoutError:
             continue
+        if not messages:
+            # nats-py returns nothing at all where the end of an older request is the first thing that it reads.
+            continue
         begun = perf_counter_ns()
         await store.insert([message.data for message in messages])
         times.append(perf_counter_ns() - begun)
@@ -78,7 +82,9 @@ class _Mongo:
     """A document a signal, one command a batch, as durable as the engine asks for."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
-        self._store = MongoStore(environment["MONGODB_URI"], environment["MONGODB_DATABASE"])
+        uri, database = environment["MONGODB_URI"], environment["MONGODB_DATABASE"]
+        # The loop repeats nothing: a command that a busy machine answers late must not end it.
+        self._store = MongoStore(uri, database, timeout_ms=_TIMEOUT_MS)
 
     async def open(self) -> None:
         await self._store.open()

@@ -9,6 +9,7 @@ from time import monotonic
 from typing import Final, NamedTuple
 
 import structlog
+from pymongo import IndexModel
 
 from shared.clock import SystemClock
 from shared.collector import calm_collector
@@ -32,6 +33,7 @@ _APPEND_RECORDS = 100
 _ORDERS_A_RECORD = 20
 _EVENTS_AN_ORDER = 4
 _VENUE = "paper"
+_OWN_INDEX = "_id_"
 
 
 class CatchUp(NamedTuple):
@@ -86,13 +88,21 @@ async def _read(journal: Journal) -> float:
 
 
 async def _inserted(store: MongoStore) -> float:
-    """Seconds to insert the rows of the read model into collections without indexes, and to do nothing else."""
+    """Seconds to insert the rows of the read model into collections with its indexes, and to do nothing else."""
     took = 0.0
     for table in TABLES:
         rows = await store.collection(table).find({}).to_list()
+        bare = store.collection(f"bare_{table}")
+        indexes = await store.collection(table).index_information()
+        wanted = [
+            IndexModel(one["key"], name=name, unique=one.get("unique", False))
+            for name, one in indexes.items()
+            if name != _OWN_INDEX
+        ]
+        await bare.create_indexes(wanted)
         begun = monotonic()
         for start in range(0, len(rows), _INSERTED_ROWS):
-            await store.collection(f"bare_{table}").insert_many(rows[start : start + _INSERTED_ROWS], ordered=False)
+            await bare.insert_many(rows[start : start + _INSERTED_ROWS], ordered=False)
         took += monotonic() - begun
     return took
 

@@ -52,7 +52,7 @@ class Flight:
         return asyncio.run(self._stream(workload, count, per_second))
 
     async def _backlog(self, workload: Workload, count: int) -> tuple[Seen, Any]:
-        async with _server() as (url, folder):
+        async with server() as (url, folder):
             with Child("the load", load.backlog, url, workload, count) as publisher:
                 await asyncio.to_thread(publisher.hear, _WORK_S)
                 with Child("the consumer", self.worker, url, folder, dict(self.settings)) as consumer:
@@ -62,7 +62,7 @@ class Flight:
                     return seen, await asyncio.to_thread(consumer.hear, _WORK_S)
 
     async def _stream(self, workload: Workload, count: int, per_second: float) -> tuple[Seen, Any]:
-        async with _server() as (url, folder):
+        async with server() as (url, folder):
             with Child("the consumer", self.worker, url, folder, dict(self.settings)) as consumer:
                 await asyncio.to_thread(consumer.hear, _START_S)
                 self.before()
@@ -100,12 +100,13 @@ def check_committed(committed: Committed, workload: Workload, count: int) -> Non
 
 
 @asynccontextmanager
-async def _server() -> AsyncIterator[tuple[str, Path]]:
+async def server() -> AsyncIterator[tuple[str, Path]]:
+    """Run a broker of its own in a folder that is thrown away; its URL, and the folder."""
     with tempfile.TemporaryDirectory(prefix="tradeengine-bench-") as name:
         folder = Path(name)
-        server = EmbeddedServer(folder / "nats", SystemClock())
-        url = await server.start()
+        broker = EmbeddedServer(folder / "nats", SystemClock())
+        url = await broker.start()
         try:
             yield url, folder
         finally:
-            await server.close()
+            await broker.close()

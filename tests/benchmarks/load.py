@@ -13,6 +13,7 @@ from nats.aio.msg import Msg
 from contracts.subjects import signal_subject
 from shared.clock import SystemClock
 from tests.benchmarks.apart import Line, say
+from tests.benchmarks.flow import STRATEGIES
 from tests.benchmarks.signals import Workload, payloads
 from tradeengine.runtime.intake import StreamSettings
 from tradeengine.runtime.intake.streams import ensure_streams
@@ -37,11 +38,14 @@ class Seen(NamedTuple):
         When each signal was sent, in order.
     acked
         When the acknowledgement of each came by, in the same order.
+    begun
+        When an even stream began: its n-th signal, from 0 on, is due n / rate later.
     """
 
     asked: int
     published: list[int]
     acked: list[int]
+    begun: int = 0
 
 
 class _Answer(msgspec.Struct):
@@ -118,9 +122,23 @@ def backlog(line: Line, url: str, workload: Workload, count: int) -> Seen:
     return asyncio.run(_backlog(line, url, workload, count))
 
 
-def stream(line: Line, url: str, workload: Workload, count: int, per_second: float) -> Seen:
-    """Publish at an even rate to a consumer that is already at work."""
-    return asyncio.run(_stream(url, workload, count, per_second))
+def stream(
+    line: Line,
+    url: str,
+    workload: Workload,
+    count: int,
+    per_second: float,
+    first: int = 0,
+    traders: int = len(STRATEGIES),
+) -> Seen:
+    """Publish at an even rate to a consumer that is already at work.
+
+    Parameters
+    ----------
+    first
+        Number of the first signal; see :func:`~tests.benchmarks.signals.payloads` for ``traders``.
+    """
+    return asyncio.run(_stream(url, workload, range(first, first + count), per_second, traders))
 
 
 async def _backlog(line: Line, url: str, workload: Workload, count: int) -> Seen:
@@ -136,21 +154,21 @@ async def _backlog(line: Line, url: str, workload: Workload, count: int) -> Seen
     return seen
 
 
-async def _stream(url: str, workload: Workload, count: int, per_second: float) -> Seen:
+async def _stream(url: str, workload: Workload, numbers: range, per_second: float, traders: int) -> Seen:
     client = await _connect(url)
-    watch = _Watch(client, count)
+    watch = _Watch(client, len(numbers))
     await watch.start()
     clock = SystemClock()
     begun, sent = monotonic_ns(), 0
-    while sent < count:
-        due = min(count, int((monotonic_ns() - begun) / 1e9 * per_second) + 1)
-        for symbol, payload in payloads(workload, range(sent, due), clock.now_ms()):
+    while sent < len(numbers):
+        due = min(len(numbers), int((monotonic_ns() - begun) / 1e9 * per_second) + 1)
+        for symbol, payload in payloads(workload, numbers[sent:due], clock.now_ms(), traders=traders):
             await watch.publish(symbol, payload)
         sent = due
         await asyncio.sleep(_SLOT_S)
     seen = await watch.all_acked()
     await client.close()
-    return seen
+    return seen._replace(begun=begun)
 
 
 async def _connect(url: str) -> Client:

@@ -20,6 +20,8 @@ class Settings:
         How often subject and reference are measured in turn.
     signals, events
         How many signals the soak takes, and how many events the copies catch up with.
+    profile
+        Folder that keeps the profiles of the pods, if they are to be kept.
     prices, funding
         CSV file of bars, and of funding rates, of each symbol for the simulation; a sample is made without bars.
     """
@@ -28,5 +30,6 @@ class Settings:
     rounds: int = 3
     signals: int = 100_000
     events: int = 40_000
+    profile: Path | None = None
     prices: Mapping[str, Path] = field(default_factory=dict)
     funding: Mapping[str, Path] = field(default_factory=dict)

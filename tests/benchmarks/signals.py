@@ -21,7 +21,23 @@ class Workload(StrEnum):
     DENSE = "an order for every signal"
 
 
-def payloads(workload: Workload, numbers: range, now_ms: int) -> list[tuple[str, bytes]]:
+def signal_id(number: int) -> str:
+    """Id of a signal."""
+    return f"signal-{number:08}"
+
+
+def asks_for_order(workload: Workload, number: int) -> bool:
+    """Whether a signal asks for an order."""
+    return number % _every(workload) == 0
+
+
+def _every(workload: Workload) -> int:
+    return _ACTIVE_EVERY if workload is Workload.SPARSE else 1
+
+
+def payloads(
+    workload: Workload, numbers: range, now_ms: int, *, traders: int = len(STRATEGIES)
+) -> list[tuple[str, bytes]]:
     """Symbol and JSON of each signal; 20 strategies take turns on 50 symbols.
 
     Parameters
@@ -30,8 +46,12 @@ def payloads(workload: Workload, numbers: range, now_ms: int) -> list[tuple[str,
         Which signals of the endless row: each has one number only.
     now_ms
         Timestamp of them all, milliseconds since 1970 UTC.
+    traders
+        How many of the strategies ask for orders, 1 to 20: each holds a position of either side of each symbol, which
+        takes the exchange's room for stops.
     """
-    every = _ACTIVE_EVERY if workload is Workload.SPARSE else 1
+    positions = traders * len(SYMBOLS)
+    every = _every(workload)
     made = []
     for number in numbers:
         active, idle = divmod(number, every)
@@ -39,7 +59,7 @@ def payloads(workload: Workload, numbers: range, now_ms: int) -> list[tuple[str,
             strategy, symbol = _PAIRS[number % len(_PAIRS)]
             made.append((symbol, _payload(number, strategy, symbol, "hold", now_ms)))
         else:
-            turn, pair = divmod(active, len(_PAIRS))
+            turn, pair = divmod(active, positions)
             strategy, symbol = _PAIRS[pair]
             made.append((symbol, _payload(number, strategy, symbol, _TURNS[turn % len(_TURNS)], now_ms)))
     return made
@@ -47,7 +67,7 @@ def payloads(workload: Workload, numbers: range, now_ms: int) -> list[tuple[str,
 
 def _payload(number: int, strategy: str, symbol: str, action: str, now_ms: int) -> bytes:
     signal = {
-        "signal_id": f"signal-{number:08}",
+        "signal_id": signal_id(number),
         "strategy_id": strategy,
         "symbol": symbol,
         "action": action,

@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
@@ -19,6 +18,7 @@ import httpx
 
 from contracts.values import iso_millis
 from shared.clock import SystemClock
+from tests.support.deadline import PATIENCE_S, Deadline
 
 TRADEENGINE = Path(sys.executable).with_name("tradeengine")
 READER_KEY = "reader-of-the-tests"
@@ -36,8 +36,6 @@ _API = re.compile(r"^\s+API\s+(http://\S+)/docs$", re.MULTILINE)
 _NATS = re.compile(r"^\s+NATS\s+(nats://\S+)$", re.MULTILINE)
 _PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR")
 _LOG_SHOWN = 6000
-# How long a start takes is not what tests are about, and a machine may have much else to do.
-_START_S = 60
 
 LOOK_S = 0.05
 """Pause between two looks of who waits for something: each takes engine and test some milliseconds."""
@@ -68,7 +66,7 @@ def tradeengine(
     *arguments: str | Path,
     env: Mapping[str, str] | None = None,
     stdin: bytes = b"",
-    seconds: float = 60,
+    seconds: float = PATIENCE_S,
     through: Sequence[str] = (),
 ) -> subprocess.CompletedProcess[str]:
     """Run a command to its end in a fresh process, perhaps through another command that becomes it."""
@@ -122,7 +120,7 @@ class EngineProcess:
         self.data = data
         self.runs = 0
         nats = {"NATS_EMBEDDED": "off"} if nats_url == NO_NATS else {"NATS_URL": nats_url} if nats_url else {}
-        self._env = clean_env(**KEYS, **nats, LOG_FORMAT="json", **(settings or {}))
+        self._env = clean_env(**{**KEYS, **nats, "LOG_FORMAT": "json", **(settings or {})})
         self._command = [*through, TRADEENGINE, "run", "--data-dir", data, "--port", "0", *arguments]
         self._client = client
         self._process: subprocess.Popen[bytes] | None = None
@@ -156,12 +154,12 @@ class EngineProcess:
     async def start(self) -> None:
         """Start the process and wait until it is ready."""
         self.spawn()
-        await self.until_ready(_START_S)
+        await self.until_ready()
 
     def kill(self) -> None:
         """End the process as a power cut would."""
         self._alive().kill()
-        self._alive().wait(timeout=10)
+        self._alive().wait(timeout=PATIENCE_S)
         self._process = None
 
     def terminate(self, how: signal.Signals = signal.SIGTERM) -> None:
@@ -176,7 +174,7 @@ class EngineProcess:
         """Let it go on after :meth:`freeze`."""
         self.terminate(signal.SIGCONT)
 
-    async def ended(self, seconds: float = 20) -> int:
+    async def ended(self, seconds: float = PATIENCE_S) -> int:
         """Wait for the end of the process; its exit code."""
         await self._until(lambda: self._alive().poll() is not None, "its end", seconds)
         code = self._alive().wait()
@@ -200,6 +198,11 @@ class EngineProcess:
             self.kill()
 
     # ------------------------------------------------------------ what it says
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._alive().pid
 
     @property
     def log_file(self) -> Path:
@@ -234,21 +237,21 @@ class EngineProcess:
             return 0, []
         return answer.status_code, answer.json()["reasons"]
 
-    async def until_served(self, seconds: float = 30) -> None:
+    async def until_served(self, seconds: float = PATIENCE_S) -> None:
         """Wait until the API is served, whether or not the engine is ready."""
         await self._until(lambda: not self.running or self.url is not None, "the API", seconds)
         assert self.running, f"waited for the API, but the engine ended\n{self.log_tail()}"
 
-    async def until_logged(self, text: str, seconds: float = 30) -> None:
+    async def until_logged(self, text: str, seconds: float = PATIENCE_S) -> None:
         """Wait until the log of this run has a text."""
         await self._until(lambda: text in self.log() or not self.running, f"{text!r} in the log", seconds)
         assert text in self.log(), f"waited for {text!r} in the log, but the engine ended\n{self.log_tail()}"
 
-    async def until_ready(self, seconds: float = 30) -> None:
+    async def until_ready(self, seconds: float = PATIENCE_S) -> None:
         """Wait until the engine says that it is ready."""
         await self._until_readiness(lambda status, _: status == 200, "to be ready", seconds)
 
-    async def until_not_ready(self, reason: str, seconds: float = 15) -> None:
+    async def until_not_ready(self, reason: str, seconds: float = PATIENCE_S) -> None:
         """Wait until the engine says that it is not ready, with a reason that contains a text."""
 
         def fits(status: int, reasons: list[str]) -> bool:
@@ -257,17 +260,17 @@ class EngineProcess:
         await self._until_readiness(fits, f"not to be ready because of {reason!r}", seconds)
 
     async def _until_readiness(self, fits: Callable[[int, list[str]], bool], what: str, seconds: float) -> None:
-        deadline = time.monotonic() + seconds
+        deadline = Deadline(seconds)
         while not fits(*(said := await self.readiness())):
             assert self.running, f"waited for the engine {what}, but it ended\n{self.log_tail()}"
-            if time.monotonic() >= deadline:
-                raise AssertionError(f"waited {seconds} s for the engine {what}; it says {said}\n{self.log_tail()}")
+            if deadline.passed():
+                raise AssertionError(f"waited {deadline} for the engine {what}; it says {said}\n{self.log_tail()}")
             await asyncio.sleep(LOOK_S)
 
     async def _until(self, condition: Callable[[], bool], what: str, seconds: float) -> None:
-        deadline = time.monotonic() + seconds
+        deadline = Deadline(seconds)
         while not condition():
-            assert time.monotonic() < deadline, f"waited {seconds} s for {what}\n{self.log_tail()}"
+            assert not deadline.passed(), f"waited {deadline} for {what}\n{self.log_tail()}"
             await asyncio.sleep(LOOK_S)
 
     # ------------------------------------------------------------ what it is asked and told
@@ -316,13 +319,13 @@ class EngineProcess:
             cursor = {"cursor": page["next_cursor"]}
 
     async def until_rows(
-        self, path: str, fits: Callable[[list[dict[str, Any]]], bool], *, seconds: float = 15, **parameters: Any
+        self, path: str, fits: Callable[[list[dict[str, Any]]], bool], *, seconds: float = PATIENCE_S, **parameters: Any
     ) -> list[dict[str, Any]]:
         """Wait until the rows of a table are as they should be."""
-        deadline = time.monotonic() + seconds
+        deadline = Deadline(seconds)
         while not fits(rows := await self.rows(path, **parameters)):
-            if time.monotonic() >= deadline:
-                raise AssertionError(f"waited {seconds} s for {path} to change; it has {rows[-5:]}\n{self.log_tail()}")
+            if deadline.passed():
+                raise AssertionError(f"waited {deadline} for {path} to change; it has {rows[-5:]}\n{self.log_tail()}")
             await asyncio.sleep(LOOK_S)
         return rows
 
@@ -337,19 +340,19 @@ class EngineProcess:
         self, fits: Callable[[list[dict[str, Any]]], bool], what: str, seconds: float = 15
     ) -> list[dict[str, Any]]:
         """Wait until the positions are protected as they should be."""
-        deadline = time.monotonic() + seconds
+        deadline = Deadline(seconds)
         while not fits(rows := await self.protection()):
-            assert time.monotonic() < deadline, f"waited {seconds} s for {what}; it says {rows}\n{self.log_tail()}"
+            assert not deadline.passed(), f"waited {deadline} for {what}; it says {rows}\n{self.log_tail()}"
             await asyncio.sleep(LOOK_S)
         return rows
 
-    async def until_projected(self, seconds: float = 15) -> None:
+    async def until_projected(self, seconds: float = PATIENCE_S) -> None:
         """Wait until the read model has everything that is committed by now."""
-        deadline = time.monotonic() + seconds
+        deadline = Deadline(seconds)
         age = 1.0
         while age:
-            if time.monotonic() >= deadline:
-                raise AssertionError(f"waited {seconds} s for the read model, it is {age} s behind\n{self.log_tail()}")
+            if deadline.passed():
+                raise AssertionError(f"waited {deadline} for the read model, it is {age} s behind\n{self.log_tail()}")
             # Ages are told in milliseconds: what was committed just now must be older than one to be seen missing.
             await asyncio.sleep(LOOK_S)
             answer = await self.request("GET", "/decisions", params={"limit": 1}, headers=READ)
@@ -365,13 +368,13 @@ class EngineProcess:
                 return float(value)
         return 0.0
 
-    async def until_metric(self, name: str, value: float, /, *, seconds: float = 15, **labels: str) -> None:
+    async def until_metric(self, name: str, value: float, /, *, seconds: float = PATIENCE_S, **labels: str) -> None:
         """Wait until a metric has a value."""
-        deadline = time.monotonic() + seconds
+        deadline = Deadline(seconds)
         while (found := await self.metric(name, **labels)) != value:
-            if time.monotonic() >= deadline:
+            if deadline.passed():
                 raise AssertionError(
-                    f"waited {seconds} s for {name} {labels} to be {value}; it is {found}\n{self.log_tail()}"
+                    f"waited {deadline} for {name} {labels} to be {value}; it is {found}\n{self.log_tail()}"
                 )
             await asyncio.sleep(LOOK_S)
 
@@ -383,7 +386,7 @@ class EngineProcess:
 @asynccontextmanager
 async def engine_process(data: Path, **options: Any) -> AsyncIterator[EngineProcess]:
     """Make an engine process that ends with the block; the parameters are those of :class:`EngineProcess`."""
-    async with httpx.AsyncClient(timeout=20, trust_env=False) as client:
+    async with httpx.AsyncClient(timeout=PATIENCE_S, trust_env=False) as client:
         process = EngineProcess(data, client, **options)
         try:
             yield process
