@@ -5,6 +5,7 @@ BENCH_ARGS ?=
 MUTANTS_ARGS ?=
 CAMPAIGN_ARGS ?=
 CRASHES_ARGS ?=
+CHAOS_ARGS ?=
 SEEDS ?= 20000
 SIMULATE_ARGS ?=
 # Names packages to move: make lock UPGRADE="--upgrade-package ruff"; everything: make lock UPGRADE=--upgrade
@@ -23,10 +24,11 @@ export PIP_ROOT_USER_ACTION := ignore
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run run-sim test lint format bench mutants campaign simulate crashes outages schemas lock clean
+.PHONY: help setup run run-sim test lint format bench mutants campaign simulate crashes outages chaos k8s \
+	test-kubernetes schemas lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(INSTALLED) ## make .venv with the locked dependencies (the other targets call it)
 
@@ -87,6 +89,17 @@ crashes: setup ## a crash before and after every command of the whole path; CRAS
 outages: setup ## servers killed, silent and full for minutes: the long forms that make test leaves out
 	@scripts/services install
 	@scripts/services run $(BIN)/pytest -m long $(PYTEST_ARGS)
+
+chaos: setup ## three pods, every server and link killed, frozen, cut and slowed; CHAOS_ARGS such as --minutes 2 --seed 7
+	@scripts/services install
+	@$(BIN)/python -m tests.chaos $(CHAOS_ARGS)
+
+k8s: setup ## render the plain manifests of k8s/ from the chart
+	@$(BIN)/python -m scripts.kubernetes
+
+test-kubernetes: setup ## image, chart and manifests, with the programs of the field (built when they are missing)
+	@scripts/services install
+	@KUBERNETES_TESTS=all scripts/services run $(BIN)/pytest -m "long or not long" tests/kubernetes $(PYTEST_ARGS)
 
 schemas: setup ## export the JSON Schemas of the contracts to docs/schemas
 	@$(BIN)/python -m contracts.export docs/schemas
