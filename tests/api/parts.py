@@ -21,6 +21,7 @@ from shared.errors import EngineError
 from shared.health import ComponentHealth, Health
 from shared.metrics import Metrics
 from shared.settings import Settings
+from tests.support.deadline import PATIENCE_S
 from tradeengine.api.app import create_app
 from tradeengine.api.server import listen, serve
 from tradeengine.api.services import ApiServices
@@ -138,10 +139,10 @@ def _reconciler(clock: Clock) -> Reconciler:
     """A reconciler of an engine that trades nothing."""
     venue = PaperVenue(PaperBook(maker_fee=Decimal(0), taker_fee=Decimal(0), slippage_bps=Decimal(0)), clock, [])
     account = Account(Decimal(10_000), venue.mark_price)
-    return Reconciler(venue, clock, account, states=list, submit=lambda observed: None, interval_s=10)
+    return Reconciler(venue, clock, account, states=list, submit=lambda observed, look: None, interval_s=10)
 
 
-def services(keys: Mapping[str, str], timeout_s: float = 10.0) -> tuple[ApiServices, MemoryDesk, MemoryTables]:
+def services(keys: Mapping[str, str], timeout_s: float = PATIENCE_S) -> tuple[ApiServices, MemoryDesk, MemoryTables]:
     clock, desk, tables = SystemClock(), MemoryDesk(), MemoryTables()
     cluster = Cluster(
         source="leases", age_seconds=0.5, pod="a", draining=False, trouble=None, members=[], shards=[], copies=[]
@@ -163,7 +164,7 @@ def services(keys: Mapping[str, str], timeout_s: float = 10.0) -> tuple[ApiServi
 
 
 @asynccontextmanager
-async def serving(keys: Mapping[str, str] = KEYS, timeout_s: float = 10.0) -> AsyncIterator[Served]:
+async def serving(keys: Mapping[str, str] = KEYS, timeout_s: float = PATIENCE_S) -> AsyncIterator[Served]:
     made, desk, tables = services(keys, timeout_s)
     state: dict[str, ComponentHealth] = {"dispatcher": ComponentHealth(details={"shards": 8})}
     made.health.register("dispatcher", lambda: state["dispatcher"])
@@ -171,7 +172,7 @@ async def serving(keys: Mapping[str, str] = KEYS, timeout_s: float = 10.0) -> As
     await made.reconciler._venue.open(lambda report: None)
     server = await serve(app, listen("127.0.0.1", 0))
     url = f"http://127.0.0.1:{server.port}"
-    async with httpx.AsyncClient(base_url=url, timeout=30, trust_env=False) as client:
+    async with httpx.AsyncClient(base_url=url, timeout=PATIENCE_S, trust_env=False) as client:
         yield Served(url, client, app, desk, tables, made.health, made.metrics, state)
     await server.close()
 

@@ -87,7 +87,8 @@ def test_everything_that_is_closed_leaves_the_state() -> None:
     assert (world.state.legs, world.state.orders) == ({}, {})
 
 
-def test_the_state_stays_small_however_much_is_traded() -> None:
+def test_the_state_stays_small_however_much_is_traded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tradeengine.domain.evolve.TRADE_ENTRIES", 10)
     world = World(max_signal_age_ms=10, max_signal_lead_ms=1, stop_loss_pct="0.1")
     sizes = []
     for _ in range(50):
@@ -234,6 +235,16 @@ def test_a_trade_that_is_named_again_is_booked_once_for_as_long_as_its_order_liv
         world.fill(order, "100", "0.1", trade_id=f"later-{number}")
     assert [type(event) for event in world.fill(order, "100", "0.3", trade_id="T1")] == [ev.FillIgnored]
     assert world.position().quantity == Decimal("0.6")
+
+
+def test_a_clock_that_is_set_ahead_makes_no_trade_forgotten() -> None:
+    world = World()
+    order = world.order(quantity="1")
+    world.fill(order, "100", trade_id="T1")
+    world.pass_time(world.state.config.memory_ms + 1)
+    world.trade("buy", "A", "100", "1")
+    assert [type(event) for event in world.fill(order, "100", trade_id="T1")] == [ev.FillIgnored]
+    assert world.position().quantity == 2
 
 
 def test_a_close_that_is_reported_before_its_opening_is_booked_all_the_same() -> None:

@@ -54,12 +54,13 @@ def test_the_memory_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     assert module.MEMORY_ENTRIES >= 10_000
 
 
-def test_trades_are_forgotten_as_decisions_are() -> None:
+def test_trades_are_forgotten_as_decisions_are_but_for_the_newest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tradeengine.domain.evolve.TRADE_ENTRIES", 5)
     world = World(**SHORT_MEMORY)
     for number in range(20):
         world.foreign("BUY", LONG, "1", "100", time_ms=T0 + 1_000 * number)
         world.pass_time(1_000)
-    assert len(world.state.trades) <= 3
+    assert list(world.state.trades) == [f"BTCUSDT:{number}" for number in range(16, 21)]
 
 
 def test_a_decoded_state_has_the_same_bytes() -> None:

@@ -12,7 +12,7 @@ from contracts.enums import Outcome
 from contracts.subjects import shard_of
 from shared.errors import ConfigError, Fenced, OutcomeUnknown, RetrySafe
 from tests.support.pods import SHARDS, TTL_S, Pod, Site, played
-from tradeengine.domain.events import OrderFilled, OrderPlanned, OwnerChanged, SignalDecided
+from tradeengine.domain.events import DifferenceFound, OrderFilled, OrderPlanned, OwnerChanged, SignalDecided
 from tradeengine.journal.record import Record
 from tradeengine.runtime.replay import replay
 
@@ -278,6 +278,39 @@ def test_what_happened_while_nobody_worked_on_a_shard_is_booked_by_who_takes_it(
         await site.equal(successor)
         booked = [type(event).__name__ for record in await site.records() for event in record.events()]
         assert booked.count("FundingBooked") == 1
+
+    played(job)
+
+
+def test_a_look_that_began_before_a_shard_was_taken_back_says_nothing_of_it() -> None:
+    """What was told while nobody worked on the shard is told again first, and not written off as if nobody knew it."""
+
+    async def job(site: Site) -> None:
+        pod = await site.pod("a")
+        await site.spread(pod)
+        assert (await site.decide(site.signal("buy", quantity="0.02"))).outcome is Outcome.ACCEPTED
+        await site.equal(pod)
+        pod.leases.is_cut = True
+        await site.until(lambda: not pod.owned, "the leases to run out")
+        sold = {"symbol": "BTCUSDT", "side": "SELL", "positionSide": "LONG", "type": "MARKET", "quantity": "0.02"}
+        assert "orderId" in await site.exchange.ask("POST", "/fapi/v1/order", **sold)
+        await site.clock.sleep(5)
+        looked = asyncio.Event()
+
+        async def look(records: Sequence[Record]) -> None:
+            if not looked.is_set() and records[0].shard == SHARD:
+                # The shard's state is there, and its claim on its way.
+                looked.set()
+                await pod.engine.reconciler.look()
+
+        pod.journal.before_append = look
+        pod.leases.is_cut = False
+        await site.spread(pod)
+        assert looked.is_set()
+        await site.equal(pod)
+        events = [event for record in await site.records() for event in record.events()]
+        assert not [event for event in events if isinstance(event, DifferenceFound)]
+        assert len([event for event in events if isinstance(event, OrderFilled)]) == 2
 
     played(job)
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from shared.clock import ManualClock
 from shared.errors import RetrySafe
+from tests.support.deadline import PATIENCE_S
 from tradeengine.domain.inputs import VenueObserved
 from tradeengine.runtime.account import Account
 from tradeengine.runtime.reconciler import Reconciler
@@ -31,7 +32,7 @@ class MuteVenue(PaperVenue):
 def reconciler(clock: ManualClock, failures: int) -> Reconciler:
     venue = MuteVenue(clock, failures)
     account = Account(Decimal(10_000), venue.mark_price)
-    return Reconciler(venue, clock, account, states=list, submit=lambda observed: None, interval_s=60)
+    return Reconciler(venue, clock, account, states=list, submit=lambda observed, look: None, interval_s=60)
 
 
 async def test_trouble_lasts_once_looks_have_failed_for_a_while() -> None:
@@ -47,7 +48,7 @@ async def test_trouble_lasts_once_looks_have_failed_for_a_while() -> None:
     # A look that fails late is not what is called lasting: it counts from the first that failed.
     clock.set(60_000)
     running = asyncio.create_task(subject.run())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         await subject.first()
     running.cancel()
     with suppress(asyncio.CancelledError):

@@ -15,7 +15,7 @@ from tradeengine.domain.money import ZERO
 from tradeengine.domain.numbering import note_number, numbering_key
 from tradeengine.domain.orders import LiveOrder, merged
 from tradeengine.domain.position import Exit, Leg, StrategyPosition, leg_key
-from tradeengine.domain.state import DAY_MS, EVERY_STRATEGY, MAX_AHEAD, MEMORY_ENTRIES, ShardState
+from tradeengine.domain.state import DAY_MS, EVERY_STRATEGY, MAX_AHEAD, MEMORY_ENTRIES, TRADE_ENTRIES, ShardState
 
 
 def evolve(state: ShardState, event: ev.AnyEvent) -> None:
@@ -66,10 +66,10 @@ def _remember_ahead(state: ShardState, strategy_id: str, ahead_ms: int) -> None:
         state.ahead = {EVERY_STRATEGY: max(state.ahead.values())}
 
 
-def _forget(memory: dict[str, int], horizon_ms: int) -> int:
+def _forget(memory: dict[str, int], horizon_ms: int, least: int = 0) -> int:
     """Drop entries before the horizon, and the oldest of too many; return the newest dropped time, or -1."""
     dropped = -1
-    while memory:
+    while len(memory) > least:
         key = next(iter(memory))
         if memory[key] >= horizon_ms and len(memory) <= MEMORY_ENTRIES:
             break
@@ -190,7 +190,8 @@ def _filled(state: ShardState, event: ev.OrderFilled) -> None:
     realized = sum((share.realized for share in event.shares), ZERO)
     _total(state, event.time_ms, realized, event.quote_fee(event.fee), ZERO)
     state.trades[trade_key(event.symbol, event.trade_id)] = event.time_ms
-    _forget(state.trades, event.time_ms - state.config.memory_ms)
+    # Not by age alone: a clock that is set ahead makes all of them old, and a trade that is told again is booked again.
+    _forget(state.trades, event.time_ms - state.config.memory_ms, least=TRADE_ENTRIES)
     note_trade(state, event.symbol, event.trade_id)
     state.moved[leg.key] = event.time_ms
     if known is not None:

@@ -22,6 +22,9 @@ DAY_MS = 86_400_000
 MEMORY_ENTRIES = 50_000
 """Most decisions (and trades) that a shard keeps in memory; older ones are looked up among the committed ones."""
 
+TRADE_ENTRIES = 1_000
+"""Newest trades that a shard keeps in memory whatever their age."""
+
 ENDED_ENTRIES = 2_000
 """Most orders that a shard remembers after they ended without filling wholly."""
 

@@ -121,7 +121,7 @@ class Engine:
         self._rules: Sequence[Instrument] = ()
         self._started_ms = 0
         self._opened = asyncio.Event()
-        # Per shard, the look at the venue that must have been made before it decides signals.
+        # Per shard, the look at the venue that must have been made before it decides signals, and the first to count.
         self._looks: dict[int, int] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._leaving = False
@@ -338,9 +338,15 @@ class Engine:
         if host is not None:
             host.submit(report)
 
-    def _observed(self, observed: VenueObserved) -> None:
-        host = self.hosts.get(shard_of(observed.symbol, self.shards))
-        if host is not None:
+    def _observed(self, observed: VenueObserved, look: int) -> None:
+        """Hand an observation to its shard, if the look began after the shard was loaded.
+
+        The venue tells every trade before it says what is held, but to the books that were here when the look began: to
+        those that came since, a position that such a trade has closed would be missing for no reason.
+        """
+        shard = shard_of(observed.symbol, self.shards)
+        host, first = self.hosts.get(shard), self._looks.get(shard)
+        if host is not None and first is not None and look >= first:
             host.submit(observed)
 
     async def _tick(self) -> None:

@@ -51,7 +51,7 @@ class Reconciler:
     states
         The shards' states, for the trades that they know.
     submit
-        Hands an observation to the shard of its symbol.
+        Hands an observation to the shard of its symbol, with the number of the look that made it.
     interval_s
         Seconds between two looks; with many symbols it is longer, at most :data:`LONGEST_INTERVAL_S`.
     """
@@ -63,7 +63,7 @@ class Reconciler:
         account: Account,
         *,
         states: Callable[[], Sequence[ShardState]],
-        submit: Callable[[VenueObserved], None],
+        submit: Callable[[VenueObserved, int], None],
         interval_s: float,
     ) -> None:
         self._venue = venue
@@ -158,10 +158,8 @@ class Reconciler:
         RetrySafe, OutcomeUnknown
             If it did not answer in full.
         """
-        number = self._begun + 1
-        found = await self._ask()
-        for observed in found:
-            self._submit(msgspec.structs.replace(observed, repair=repair))
+        number, found = await self._ask()
+        self._hand_out(number, found, repair=repair)
         self._made = max(self._made, number)
         self._first.set()
         return found
@@ -174,11 +172,10 @@ class Reconciler:
         RetrySafe, OutcomeUnknown
             If it did not answer in full.
         """
-        found = await self._ask()
+        number, found = await self._ask()
         differences = self.differences([msgspec.structs.replace(observed, repair=repair) for observed in found])
         if repair:
-            for observed in found:
-                self._submit(msgspec.structs.replace(observed, repair=True))
+            self._hand_out(number, found, repair=True)
         return differences
 
     def differences(self, observations: Iterable[VenueObserved]) -> list[DifferenceFound]:
@@ -192,8 +189,14 @@ class Reconciler:
                 for found in differences(state_of[observed.symbol], observed)
             ]
 
-    async def _ask(self) -> list[VenueObserved]:
+    def _hand_out(self, number: int, found: Iterable[VenueObserved], *, repair: bool) -> None:
+        for observed in found:
+            self._submit(msgspec.structs.replace(observed, repair=repair), number)
+
+    async def _ask(self) -> tuple[int, list[VenueObserved]]:
+        """The look's number, and what it found."""
         self._begun += 1
+        number = self._begun
         began = self._clock.monotonic()
         figures = await self._venue.account()
         if figures is not None:
@@ -202,7 +205,7 @@ class Reconciler:
         found = list(await self._venue.observe(self._known_trades()))
         self.latest = {observed.symbol: observed for observed in found}
         self._since, self.trouble, self._troubled_since = began, None, None
-        return found
+        return number, found
 
     async def run(self) -> None:
         """Look again and again until cancelled."""
