@@ -155,6 +155,22 @@ async def test_no_document_is_read_as_another_record(journal: MongoJournal, stor
 # ---------------------------------------------------------------- other owners
 
 
+async def test_the_end_is_found_however_far_others_went_and_where_a_server_has_lost_it(
+    journal: MongoJournal, mongodb_uri: str, mongodb_database: str, store: MongoStore
+) -> None:
+    other = MongoJournal(MongoStore(mongodb_uri, mongodb_database))
+    await other.open()
+    records = signal_records(60)
+    for first, last in ((0, 1), (1, 2), (2, 9), (9, 60)):
+        await other.append(records[first:last])
+        assert await journal.last_sequence(0) == last
+    await other.close()
+    await store.collection("journal").delete_many({"_id": {"$gt": records[44].sequence}})
+    assert await journal.last_sequence(0) == 45
+    assert await journal.last_sequence(1) == 0
+    assert await journal.shards() == [0]
+
+
 async def test_of_eight_writers_of_one_position_one_wins(mongodb_uri: str, mongodb_database: str) -> None:
     first = await empty_mongo_journal(mongodb_uri, mongodb_database)
     journals = [first, *[MongoJournal(MongoStore(mongodb_uri, mongodb_database)) for _ in range(7)]]

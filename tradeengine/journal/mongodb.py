@@ -180,15 +180,20 @@ class MongoJournal:
         """The shard's last record: from the last one known, ever farther ahead, until nothing is ahead."""
         last = self._lasts.get(shard, NOTHING)
         while True:
-            ahead = [position(shard, last.sequence + jump) for jump in _JUMPS]
+            ahead = [position(shard, last.sequence + jump) for jump in (0, *_JUMPS)]
             with mapped_errors(writing=False):
                 found = await self._records.find({"_id": {"$in": ahead}}, {"epoch": 1}).to_list()
-            if not found:
+            held = {int(document["_id"]): document for document in found}
+            if last is not NOTHING and ahead[0] not in held:
+                # A server that was killed has lost what it had shown before it was safe.
+                last = NOTHING
+                continue
+            newest = max(held, default=ahead[0])
+            if newest == ahead[0]:
                 self._lasts[shard] = last
                 return last
-            newest = max(found, key=lambda document: int(document["_id"]))
             # Records of an earlier version name no epoch.
-            last = Last(place(newest["_id"])[1], int(newest.get("epoch", 0)))
+            last = Last(place(newest)[1], int(held[newest].get("epoch", 0)))
 
     async def _check(self, records: Iterable[Record]) -> None:
         """Check positions against the last ones known, and once more against the store's if they do not fit."""
