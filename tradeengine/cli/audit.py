@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, context
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple, NoReturn
 
 import msgspec
 import typer
@@ -19,9 +19,11 @@ from tradeengine.audit.audit import Audit, Tell
 from tradeengine.audit.copy import Copy
 from tradeengine.audit.document import Document, audit_document, unread_document
 from tradeengine.audit.exchange import ExchangeAudit
+from tradeengine.audit.history_report import HistoryReport
 from tradeengine.audit.mongodb_copy import MongoCopy
 from tradeengine.audit.report import CopyReport, ExchangeReport, Verdict, overall
 from tradeengine.audit.sqlite_copy import SqliteCopy
+from tradeengine.cli.audit_history import audit_history, show_history
 from tradeengine.cli.audit_view import show_audit
 from tradeengine.cli.base import EXIT_FAILURE, EXIT_UNKNOWN, fail, out, progress
 from tradeengine.cli.copies import opened_whole_journal, venue_of
@@ -65,6 +67,15 @@ TableOption = Annotated[
 LimitOption = Annotated[int, typer.Option("--limit", min=1, help="Most differences of a table that are shown.")]
 FormOption = Annotated[Form, typer.Option("--format", help="For people, or one JSON document.")]
 NoExchange = Annotated[bool, typer.Option("--no-exchange", help="Do not ask the exchange what it holds.")]
+History = Annotated[
+    bool, typer.Option("--history", help="Look for what was lost or doubled, in every place that knows of it, instead.")
+]
+NatsOption = Annotated[
+    str | None, typer.Option("--nats", help="With --history: nats://host:port; NATS_URL by default.")
+]
+SettleOption = Annotated[
+    float, typer.Option("--settle", min=0, help="With --history: what is younger is not judged, seconds.")
+]
 
 
 def audit(
@@ -72,9 +83,15 @@ def audit(
     limit: LimitOption = 10,
     form: FormOption = Form.TABLE,
     no_exchange: NoExchange = False,
+    history: History = False,
+    nats: NatsOption = None,
+    settle: SettleOption = 60,
     config: ConfigFile = None,
 ) -> None:
     """Compare read model, MySQL copy and exchange account with the journal; nothing is changed anywhere.
+
+    With --history, prove instead that every signal has one outcome, and every order and fill happened once, from the
+    broker's streams, the journal, the copies and the exchange's own history.
 
     Exit code 0 when all is equal, 1 when anything differs, 3 when something could not be compared. Engines may run
     meanwhile. Throw-away files about as large as the tables are made in TMPDIR.
@@ -83,6 +100,8 @@ def audit(
     if unknown := [name for name in tables if name not in TABLES]:
         raise typer.BadParameter(f"no table {', '.join(unknown)}; there are {', '.join(TABLES)}", param_hint="--table")
     settings = Settings.load(config_file=config)
+    if history:
+        _audit_history(settings, form, nats, settle, limit, exchange=not no_exchange)
     with _progress() as tell:
         try:
             found = asyncio.run(_audit(settings, tables, limit, SystemClock(), tell, exchange=not no_exchange))
@@ -96,6 +115,30 @@ def audit(
     else:
         show_audit(out, *found)
     raise typer.Exit(_EXIT[found.verdict])
+
+
+def _audit_history(
+    settings: Settings, form: Form, nats_url: str | None, settle_s: float, limit: int, *, exchange: bool
+) -> NoReturn:
+    clock = SystemClock()
+
+    async def run() -> HistoryReport:
+        async with opened_whole_journal(settings) as journal:
+            copies = _copies(settings, await venue_of(journal), clock)
+        options: dict[str, Any] = {"nats_url": nats_url, "settle_s": settle_s, "limit": limit, "exchange": exchange}
+        return await audit_history(settings, copies, clock, tell, **options)
+
+    with _progress() as tell:
+        try:
+            report = asyncio.run(run())
+        except (EngineError, msgspec.MsgspecError) as error:
+            fail(f"the journal cannot be read, so nothing could be compared: {error}")
+            report = HistoryReport(unchecked=(str(error),), open_questions=True)
+    if form is Form.JSON:
+        _print_json(report.document())
+    else:
+        show_history(out, report)
+    raise typer.Exit(_EXIT[report.verdict])
 
 
 async def _audit(
