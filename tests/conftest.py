@@ -11,14 +11,22 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests.support import services
 from tests.support.order import interleaved
 from tests.support.toxiproxy import Toxiproxy
 
 for _name, _examples in (("ci", 200), ("quick", 20)):
-    settings.register_profile(_name, max_examples=_examples, deadline=None, derandomize=False, print_blob=True)
+    settings.register_profile(
+        _name,
+        max_examples=_examples,
+        deadline=None,
+        derandomize=False,
+        print_blob=True,
+        # It measures the machine: a search that is slow is seen by the test's own time.
+        suppress_health_check=[HealthCheck.too_slow],
+    )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 

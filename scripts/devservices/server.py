@@ -144,8 +144,11 @@ class Server(ABC):
         self.start()
 
     def freeze(self) -> None:
-        """Let it accept connections and answer nothing: the process stands still."""
-        self._running().send_signal(signal.SIGSTOP)
+        """Let it accept connections and answer nothing: when this returns, the process stands still."""
+        process = self._running()
+        process.send_signal(signal.SIGSTOP)
+        # On a busy machine its threads may run on for a while.
+        os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def thaw(self) -> None:
         """Let it go on after :meth:`freeze`."""

@@ -8,6 +8,7 @@ from shared.leases.base import Lease, Member
 from shared.leases.sight import Watches, sight_of
 from shared.leases.watch import Watch
 from tests.api.parts import KEYS, Served, bearer
+from tests.support.deadline import slowness
 from tradeengine.api.rendering import encode
 from tradeengine.journal.takeovers import Takeover
 from tradeengine.runtime.cluster_report import described_members, described_shards
@@ -47,7 +48,7 @@ async def test_a_cluster_of_the_largest_size_is_shown_at_once() -> None:
         taken.append(time.perf_counter() - began)
 
     # The machine may stall once.
-    assert min(taken) < 0.05, taken
+    assert min(taken) < 0.05 * slowness(), taken
     assert [(row.lives, row.drained, row.shards) for row in members[:2]] == [(False, False, 16), (True, False, 16)]
     assert (shards[0].owner_lives, shards[1].owner_lives, shards[16].owner_lives) == (False, True, False)
     assert (shards[0].position, shards[1].position) == (12, None)

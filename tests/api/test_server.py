@@ -7,6 +7,7 @@ import pytest
 
 from shared.errors import ConfigError
 from tests.api.parts import KEYS, Served, bearer, services, signal
+from tests.support.deadline import PATIENCE_S
 from tradeengine.api.app import create_app
 from tradeengine.api.server import listen, serve
 
@@ -28,11 +29,11 @@ async def test_closing_finishes_what_is_under_way_and_frees_the_port() -> None:
     desk.open.clear()
     server = await serve(create_app(made), listen("127.0.0.1", 0))
     url = f"http://127.0.0.1:{server.port}"
-    async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
+    async with httpx.AsyncClient(base_url=url, timeout=PATIENCE_S, trust_env=False) as client:
         request = asyncio.create_task(
             client.post("/trade/signal", json=signal(), headers=bearer(KEYS["TRADER_API_KEY"]))
         )
-        await asyncio.wait_for(desk.asked.wait(), 10)
+        await asyncio.wait_for(desk.asked.wait(), PATIENCE_S)
         closing = asyncio.create_task(server.close())
         desk.open.set()
 

@@ -37,18 +37,20 @@ def unrest(state: ShardState) -> Iterator[str]:
                 yield f"{position.strategy_id} {leg.key} waits to try again: {waiting}"
 
 
-def differences(states: Sequence[ShardState], ledger: Ledger, account: Account) -> list[str]:
+def differences(
+    states: Sequence[ShardState], ledger: Ledger, account: Account, symbols: Sequence[str] = SYMBOLS
+) -> list[str]:
     """Everything that is not equal, for people; empty when all is."""
     with localcontext(MONEY):
         return [
             *_trades(ledger, account),
             *[
                 text
-                for symbol in SYMBOLS
+                for symbol in symbols
                 for side in PositionSide
                 for text in _leg(states, ledger, account, symbol, side)
             ],
-            *[text for symbol in SYMBOLS for text in _totals(states, ledger, account, symbol)],
+            *[text for symbol in symbols for text in _totals(states, ledger, account, symbol)],
             *_wallet(account),
             *_orders(states, account),
             *[text for state in states for text in _unprotected(state, account)],

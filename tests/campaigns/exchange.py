@@ -5,7 +5,7 @@ import hashlib
 import hmac
 import json
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -72,10 +72,19 @@ class Served(Protocol):
 
 
 class Exchange:
-    """A simulator, and a client of its own beside the engine's."""
+    """A simulator, and a client of its own beside the engine's.
 
-    def __init__(self, server: Served, http: aiohttp.ClientSession, clock: Clock) -> None:
+    Parameters
+    ----------
+    symbols
+        What is traded there.
+    """
+
+    def __init__(
+        self, server: Served, http: aiohttp.ClientSession, clock: Clock, symbols: Sequence[str] = SYMBOLS
+    ) -> None:
         self.server = server
+        self.symbols = symbols
         self._http = http
         self._clock = clock
         self._trades: dict[tuple[str, str], Row] = {}
@@ -101,11 +110,14 @@ class Exchange:
 
     async def used_twice(self) -> list[str]:
         """Client ids that more than one order, or more than one conditional order, was taken under since the reset."""
-        lists = [("/fapi/v1/allOrders", "clientOrderId"), ("/fapi/v1/allAlgoOrders", "clientAlgoId")]
+        lists = [
+            ("/fapi/v1/allOrders", "orderId", "clientOrderId"),
+            ("/fapi/v1/allAlgoOrders", "algoId", "clientAlgoId"),
+        ]
         taken = [
-            Counter(row[name] for row in await self.rows(path, symbol=symbol, limit=_MOST_ROWS))
-            for path, name in lists
-            for symbol in SYMBOLS
+            Counter([row[name] async for row in self.pages(path, number, symbol=symbol)])
+            for path, number, name in lists
+            for symbol in self.symbols
         ]
         return sorted(name for names in taken for name, times in names.items() if times > 1)
 
@@ -132,9 +144,30 @@ class Exchange:
         assert len(answer) < _MOST_ROWS, f"GET {path}: more rows than an answer holds; make the example shorter"
         return answer
 
+    async def pages(
+        self, path: str, number: str, asked: str = "", first: int = 1, **parameters: Any
+    ) -> AsyncIterator[Row]:
+        """A list that is longer than an answer, from a number on.
+
+        Parameters
+        ----------
+        number
+            Name of the rows' number, by which they are sorted.
+        asked
+            Name of the parameter that asks for rows from a number on, if it is another.
+        """
+        while True:
+            page: Rows = await self.ask("GET", path, limit=_MOST_ROWS, **{asked or number: first}, **parameters)
+            assert isinstance(page, list), f"GET {path} {parameters}: {page}"
+            for row in page:
+                yield row
+            if len(page) < _MOST_ROWS:
+                return
+            first = int(page[-1][number]) + 1
+
     async def account(self) -> Account:
         """Read the account; nothing may be under way."""
-        await asyncio.gather(self._read_income(), *map(self._read_trades, SYMBOLS))
+        await asyncio.gather(self._read_income(), *map(self._read_trades, self.symbols))
         positions, resting, conditional, balances = await asyncio.gather(
             self.rows("/fapi/v2/positionRisk"),
             self.rows("/fapi/v1/openOrders"),
@@ -160,14 +193,19 @@ class Exchange:
     async def _read_trades(self, symbol: str) -> None:
         """Read on after the last trade that is known: past ones do not change."""
         last = max((int(trade_id) for of_symbol, trade_id in self._trades if of_symbol == symbol), default=0)
-        for row in await self.rows("/fapi/v1/userTrades", symbol=symbol, fromId=last + 1, limit=_MOST_ROWS):
+        async for row in self.pages("/fapi/v1/userTrades", "id", "fromId", last + 1, symbol=symbol):
             self._trades[row["symbol"], str(row["id"])] = row
 
     async def _read_income(self) -> None:
         last_ms = max((row["time"] for row in self._income.values()), default=0)
         since = {"startTime": last_ms} if last_ms else {}
-        for row in await self.rows("/fapi/v1/income", limit=_MOST_ROWS, **since):
-            self._income[row["incomeType"], row["tranId"]] = row
+        number = 1
+        page: Rows = [{}] * _MOST_ROWS
+        while len(page) == _MOST_ROWS:
+            page = await self.ask("GET", "/fapi/v1/income", limit=_MOST_ROWS, page=number, **since)
+            assert isinstance(page, list), f"GET /fapi/v1/income: {page}"
+            self._income |= {(row["incomeType"], row["tranId"]): row for row in page}
+            number += 1
 
 
 def _by_name(rows: Rows, name: str) -> dict[str, Row]:

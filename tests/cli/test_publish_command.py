@@ -15,6 +15,7 @@ from typer.testing import CliRunner, Result
 from contracts.subjects import EXECUTION_PREFIX, EXECUTION_STREAM, EXECUTION_WILDCARD
 from shared.mongodb import MongoStore
 from tests.publication.reading import translated
+from tests.support.deadline import PATIENCE_S
 from tests.support.nats import NatsServer, nats_server
 from tests.support.records import RecordedWorld
 from tests.support.stores import empty_mongo_journal
@@ -112,9 +113,9 @@ class Site:
 
     def _on_broker(self, work: Callable[[JetStreamContext], Awaitable[T]]) -> T:
         async def run() -> T:
-            client = await nats.connect(self._url)
+            client = await nats.connect(self._url, connect_timeout=PATIENCE_S)
             try:
-                return await work(client.jetstream())
+                return await work(client.jetstream(timeout=PATIENCE_S))
             finally:
                 await client.close()
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from scripts.devservices.ports import reserve
 from shared.clock import SystemClock
 from tests.prices.market import Market, market
 from tests.support.process import NO_NATS, READ, TRADE, engine_process, signal_document, tradeengine
@@ -77,12 +78,15 @@ async def test_signals_fill_at_the_markets_prices_and_nothing_is_sent_but_public
 @pytest.mark.slow
 async def test_a_silent_feed_is_said_and_openings_have_no_price_until_it_is_back(tmp_path: Path) -> None:
     with ExitStack() as first:
-        exchange = first.enter_context(market(fresh(), virtual_time=False))
-        port = int(exchange.url.rpartition(":")[2])
+        # Reserved, for nobody else must have it while the exchange is away.
+        reserved = reserve()
+        first.callback(reserved.release)
+        port = reserved.number
+        exchange = first.enter_context(market(fresh(), virtual_time=False, port=port))
         async with engine(tmp_path / "data", exchange) as running:
             await running.start()
             first.close()
-            await running.until_not_ready("prices: no price of BTCUSDT, ETHUSDT for 1", 20)
+            await running.until_not_ready("prices: no price of BTCUSDT, ETHUSDT for 1")
             sized = await running.send(signal_document(quote_quantity="500"))
             assert sized.json()["reason"] == "no_reference_price", sized.text
             # One that needs no price is taken, and waits: what it would fill at is not known.
@@ -91,7 +95,7 @@ async def test_a_silent_feed_is_said_and_openings_have_no_price_until_it_is_back
             assert await running.rows("/fills") == []
 
             with market(fresh("51234.5"), virtual_time=False, port=port):
-                await running.until_ready(15)
+                await running.until_ready()
                 (filled,) = await running.until_rows("/fills", bool)
                 assert Decimal(filled["price"]) == Decimal("51234.5")
                 await running.accept(signal_document(strategy="C", quote_quantity="600"))

@@ -10,6 +10,7 @@ from rich.console import Console
 from contracts.enums import Action, Outcome
 from shared.clock import ManualClock
 from tests.support.builders import World, instrument, of_kind
+from tests.support.deadline import PATIENCE_S
 from tradeengine.cli.dashboard import dashboard, plain_line, watch
 from tradeengine.cli.view import DECISIONS_KEPT, Activity, View
 from tradeengine.domain.events import SignalDecided
@@ -202,7 +203,7 @@ async def test_watching_draws_in_a_terminal_and_writes_lines_into_a_pipe(
 
     console = Console(file=file, width=100, height=40, force_terminal=terminal, color_system=None)
     task = asyncio.create_task(watch(look, console, clock, 5))
-    await asyncio.wait_for(enough.wait(), timeout=20)
+    await asyncio.wait_for(enough.wait(), timeout=PATIENCE_S)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 

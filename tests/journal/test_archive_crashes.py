@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.journal.archiver import archive_all, journal_at
+from tests.support.deadline import PATIENCE_S
 from tests.support.records import signal_records
 from tests.support.services import fresh_mongodb_database
 from tests.support.stores import empty_mongo_journal
@@ -29,7 +30,7 @@ RECORDS = {shard: signal_records(12, shard=shard, tag=f"of-{shard}") for shard i
 
 def archiver(place: str, folder: Path, point: int) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-m", "tests.journal.archiver", place, str(folder), str(point)]
-    return subprocess.run(command, check=False, cwd=ROOT, stdout=subprocess.PIPE, text=True, timeout=60)
+    return subprocess.run(command, check=False, cwd=ROOT, stdout=subprocess.PIPE, text=True, timeout=PATIENCE_S)
 
 
 @asynccontextmanager

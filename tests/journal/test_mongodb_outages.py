@@ -1,13 +1,13 @@
 """A server that is killed, stands still or is not there: what it acknowledged is there, and callers are told so."""
 
 import asyncio
-import time
 
 import pytest
 
 from shared.clock import SystemClock
 from shared.errors import OutcomeUnknown, RetrySafe
 from shared.mongodb import MongoStore
+from tests.support.deadline import Deadline
 from tests.support.records import signal_records
 from tests.support.services import MongoServer
 from tests.support.stores import empty_mongo_journal
@@ -36,14 +36,12 @@ class Appender:
         return sum(map(len, self.acknowledged.values()))
 
     async def reach(self, count: int) -> None:
-        deadline = time.monotonic() + 60
+        deadline = Deadline(look_s=0.005)
         while self.count < count:
             for task in self._tasks:
                 if task.done():
                     task.result()
-            assert time.monotonic() < deadline, (
-                f"{self.count} of {count} records in a minute; {self._committer.trouble}"
-            )
+            assert not deadline.passed(), f"{self.count} of {count} records in a minute; {self._committer.trouble}"
             await asyncio.sleep(0.005)
 
     async def stop(self) -> None:
@@ -86,7 +84,7 @@ async def test_killed_twenty_times_under_appends_it_has_all_that_was_acknowledge
 
 
 async def test_an_append_to_a_server_that_is_gone_is_retry_safe(mongo_server: MongoServer) -> None:
-    journal = await empty_mongo_journal(mongo_server.url, DATABASE, timeout_ms=1_000)
+    journal = await empty_mongo_journal(mongo_server.url, DATABASE, timeout_ms=3_000)
     records = signal_records(2)
     await journal.append(records[:1])
     mongo_server.stop()
@@ -107,14 +105,13 @@ async def test_an_append_to_a_server_that_is_gone_is_retry_safe(mongo_server: Mo
 async def test_a_server_that_swallows_an_append_leaves_the_outcome_unknown_within_the_deadline(
     mongo_server: MongoServer,
 ) -> None:
-    journal = await empty_mongo_journal(mongo_server.url, DATABASE, timeout_ms=700)
+    journal = await empty_mongo_journal(mongo_server.url, DATABASE, timeout_ms=3_000)
     records = signal_records(3)
     await journal.append(records[:1])
     mongo_server.freeze()
-    started = time.monotonic()
-    with pytest.raises(OutcomeUnknown, match="check the server"):
-        await journal.append(records[1:])
-    assert time.monotonic() - started < 5
+    async with asyncio.timeout(20):
+        with pytest.raises(OutcomeUnknown, match="check the server"):
+            await journal.append(records[1:])
     mongo_server.thaw()
 
     # Whether it did or did not: the committer finds out, and ends with each record once.
@@ -126,7 +123,7 @@ async def test_a_server_that_swallows_an_append_leaves_the_outcome_unknown_withi
 
 
 async def test_a_server_that_comes_after_the_engine_is_waited_for(mongo_server: MongoServer) -> None:
-    store = MongoStore(mongo_server.url, DATABASE, timeout_ms=500)
+    store = MongoStore(mongo_server.url, DATABASE, timeout_ms=3_000)
     journal = await empty_mongo_journal(mongo_server.url, DATABASE)
     await journal.close()
     mongo_server.stop()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.simulator.conformance.symbols import symbol as listed
+from tests.support.deadline import PATIENCE_S
 from tests.support.process import signal_document
 from tests.support.protecting import ALGO_ORDER, OPEN_ALGO_ORDERS
 from tests.support.rig import ROOMY, Rig, rig
@@ -92,7 +93,7 @@ class Lesson:
 
         await self.rig.until(fits, f"{quantity} of {self.symbol} {side} at the exchange")
 
-    async def until_stops(self, count: int, seconds: float = 15) -> list[dict[str, Any]]:
+    async def until_stops(self, count: int, seconds: float = PATIENCE_S) -> list[dict[str, Any]]:
         """Wait until so many conditional orders rest; they."""
         found: list[dict[str, Any]] = []
 
@@ -112,7 +113,7 @@ class Lesson:
             # When the one after begins, the last is taken in.
             return sum(1 for row in asked if row["parameters"].get("symbol") == self.symbol) > count
 
-        await self.rig.until(seen, f"{count} looks at {self.symbol}", 30)
+        await self.rig.until(seen, f"{count} looks at {self.symbol}")
 
     # ------------------------------------------------------------ what the engine says
 

@@ -39,5 +39,5 @@ async def test_where_the_exchange_has_no_room_the_stop_comes_first(tmp_path: Pat
         async def complete() -> bool:
             return len(await made.exchange.stops()) == 2
 
-        await made.until(complete, "the target, now that there is room", 15)
+        await made.until(complete, "the target, now that there is room")
         assert one(await made.exchange.stops())["algoId"] == stop["algoId"]

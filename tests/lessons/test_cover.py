@@ -119,7 +119,7 @@ async def test_i37_a_list_of_orders_that_fails_flattens_nothing(tmp_path: Path) 
         listing: dict[str, Any] = {"method": "GET", "path": OPEN_ALGO_ORDERS, "params": {"recvWindow": "2000"}}
         for count, effect in enumerate((UNAVAILABLE, refusal, {"html_503": True}), 1):
             await made.exchange.fault(effect, **listing)
-            await made.until(partial(_faulted, made, count), f"look {count} that fails", 20)
+            await made.until(partial(_faulted, made, count), f"look {count} that fails")
         await looks(made)
         assert await changes(made.exchange) == before
         assert covers("protected")(await made.engine.protection())

@@ -17,6 +17,7 @@ from contracts.execution_event import ExecutionEvent
 from contracts.subjects import ALERTS_STREAM, EXECUTION_STREAM
 from tests.lessons.lesson import Lesson, begin, school
 from tests.process.load import connected, publish
+from tests.support.deadline import PATIENCE_S
 from tests.support.nats import NatsServer, nats_server
 from tests.support.process import READ, signal_document
 from tests.support.protecting import ALGO_ORDER, ORDER
@@ -41,7 +42,7 @@ class Stage:
 
     async def kept(self, stream: str = EXECUTION_STREAM) -> list[Event]:
         """Everything that a stream holds, oldest first."""
-        jetstream = self._client.jetstream()
+        jetstream = self._client.jetstream(timeout=PATIENCE_S)
         last = (await jetstream.stream_info(stream)).state.last_seq
         found = [await jetstream.get_msg(stream, number) for number in range(1, last + 1)]
         if stream == EXECUTION_STREAM:
@@ -51,7 +52,7 @@ class Stage:
 
     async def send(self, document: dict[str, Any]) -> None:
         """Send a signal by the broker."""
-        await publish(self._client.jetstream(), document)
+        await publish(self._client.jetstream(timeout=PATIENCE_S), document)
 
     async def until_told(self, lesson: Lesson, fits: Callable[[list[Event]], object], what: str) -> list[Event]:
         """Wait until the events of a symbol are as they should be; they."""
@@ -347,5 +348,5 @@ async def test_i116_an_alert_that_nobody_can_be_told_is_seen_and_told_later(
             async def arrived() -> list[Event]:
                 return [alert for alert in await stage.kept(ALERTS_STREAM) if alert["alert_name"] == "stop_refused"]
 
-            (alert,) = await made.until(arrived, "the alert", 30)
+            (alert,) = await made.until(arrived, "the alert")
         assert (alert["message"], alert["severity"]) == (row["text"], "critical")

@@ -51,7 +51,7 @@ async def test_i53_an_account_that_lacks_a_field_is_read_otherwise_or_said_to_be
         missing.append("assets")
         await made.until(lambda: _component(lesson, "reconciliation", "reason"), "health to say why")
         assert "account" in str(await _component(lesson, "reconciliation", "reason"))
-        await made.engine.until_not_ready("account", 30)
+        await made.engine.until_not_ready("account")
         told = {"name": "exchange_unknown", "severity": "critical"}
         await made.until(lambda: made.engine.metric("tradeengine_alerts_total", **told), "an alert")
         missing.clear()

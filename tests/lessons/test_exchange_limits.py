@@ -9,12 +9,15 @@ import pytest
 from tests.lessons.lesson import Lesson, begin, school
 from tests.support.process import READ
 from tests.support.protecting import ORDER
+from tests.support.rig import Rig
 
 pytestmark = pytest.mark.process
 
 POSITIONS = "/fapi/v3/positionRisk"
-TOO_MANY = {"status": 429, "code": -1003, "msg": "Too many requests.", "retry_after": 2}
+PAUSE_S = 4
+TOO_MANY = {"status": 429, "code": -1003, "msg": "Too many requests.", "retry_after": PAUSE_S}
 ORDERS_1M = 20
+MINUTE_MS = 60_000
 
 
 async def test_429_and_418_stop_requests_until_they_may_go_on(tmp_path: Path) -> None:
@@ -22,15 +25,15 @@ async def test_429_and_418_stop_requests_until_they_may_go_on(tmp_path: Path) ->
     async with school(tmp_path, ["LIMITUSDT"]) as made:
         lesson = await begin(made, "LIMITUSDT")
         await lesson.opened()
-        for effect in (TOO_MANY, {"ban": 2}):
+        for effect in (TOO_MANY, {"ban": PAUSE_S}):
             begun = await made.exchange.moment()
             await made.exchange.fault(effect, path=POSITIONS)
             await made.until(partial(_gone_on, lesson, begun), f"the first look after {effect}")
             rows = [row for row in await made.exchange.requests(since=begun) if row["path"].startswith("/fapi")]
             stop = next(row["time"] for row in rows if row["path"] == POSITIONS)
             # What was under way beside it had left already.
-            later = [row for row in rows if row["time"] > stop + 200]
-            assert later[0]["time"] - stop >= 2_000
+            later = [row for row in rows if row["time"] > stop + 1_000 * PAUSE_S / 2]
+            assert later[0]["time"] - stop >= 1_000 * PAUSE_S
             assert {row["status"] for row in later} == {200}
         await lesson.until_protected("A")
 
@@ -40,7 +43,7 @@ async def test_closing_goes_on_when_opening_has_used_its_share_of_the_orders(tmp
     limits = {"weight_1m": 10**9, "orders_10s": 10**9, "orders_1m": ORDERS_1M}
     async with school(tmp_path, ["LIMITUSDT"], setup={"options": limits}) as made:
         lesson = await begin(made, "LIMITUSDT")
-        await _early_in_the_minute(lesson)
+        await _minute_begun(made)
         minute = await _minute(lesson)
         terms = {"symbol": lesson.symbol, "side": "BUY", "positionSide": "LONG", "type": "LIMIT", "timeInForce": "GTC"}
         for _ in range(6):
@@ -67,7 +70,7 @@ async def _until_counted(lesson: Lesson, orders: int) -> None:
         health = (await lesson.rig.engine.request("GET", "/health", headers=READ)).json()
         return bool(health["components"]["venue"]["order_count_1m"] == orders)
 
-    await lesson.rig.until(counted, f"{orders} orders to be counted", 5)
+    await lesson.rig.until(counted, f"{orders} orders to be counted")
 
 
 async def _gone_on(lesson: Lesson, since: int) -> bool:
@@ -85,10 +88,9 @@ async def _minute(lesson: Lesson) -> int:
     return (await _exchange_seconds(lesson)).minute
 
 
-async def _early_in_the_minute(lesson: Lesson) -> None:
-    """Wait for a minute of the exchange of which most is left: its limits begin anew with each."""
-
-    async def early() -> bool:
-        return (await _exchange_seconds(lesson)).second < 45
-
-    await lesson.rig.until(early, "the next minute", 20)
+async def _minute_begun(made: Rig) -> None:
+    """Let a minute of the exchange begin, for its limits begin anew with each; the engine does not see time leap."""
+    await made.engine.stop()
+    now_ms = (await made.exchange.signed("GET", "/fapi/v1/time"))["serverTime"]
+    await made.exchange.post("clock", {"advance_ms": MINUTE_MS - now_ms % MINUTE_MS})
+    await made.engine.start()

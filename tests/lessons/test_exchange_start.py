@@ -131,7 +131,7 @@ async def test_an_exchange_that_is_away_at_the_start_is_told(tmp_path: Path) -> 
         made.exchange.kill()
         made.engine.spawn()
         await made.engine.until_served()
-        await made.until(lambda: alerts(made, "venue_trouble"), "the alert", 20)
+        await made.until(lambda: alerts(made, "venue_trouble"), "the alert")
         await made.exchange.start()
         await made.engine.until_ready()
-        assert await alerts(made, "venue_trouble", "info") == 1
+        assert await made.until(lambda: alerts(made, "venue_trouble", "info"), "the end of the alert") == 1

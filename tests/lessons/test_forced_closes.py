@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.lessons.lesson import Lesson, begin, school
+from tests.support.deadline import PATIENCE_S
 from tests.support.protecting import STOP, alerts, of
 
 pytestmark = pytest.mark.process
@@ -113,7 +114,7 @@ async def test_deleveraging_takes_from_every_strategy_alike(tmp_path: Path, form
         assert await alerts(made, "forced_close") == 2
 
 
-async def until_sized(lesson: Lesson, wanted: dict[str, list[Decimal]], seconds: float = 15) -> None:
+async def until_sized(lesson: Lesson, wanted: dict[str, list[Decimal]], seconds: float = PATIENCE_S) -> None:
     """Wait until the stops of these legs, and no others, rest in these sizes."""
 
     async def fits() -> bool:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import time
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from pathlib import Path
@@ -16,6 +15,7 @@ from contracts.enums import Outcome
 from contracts.subjects import BARE_STREAM, SIGNALS, SIGNALS_STREAM, signal_subject
 from tests.outages.stores import Stores, ready_stores
 from tests.process.load import connected
+from tests.support.deadline import PATIENCE_S, Deadline
 from tests.support.nats import NatsServer, nats_server
 from tests.support.pods import Pod, Site, played
 from tests.support.process import EngineProcess, engine_process, signal_document
@@ -27,7 +27,7 @@ __all__ = ["nats_server"]
 
 SHARDS = 2
 AGAIN_S = (1, 15, 600)
-LEASE: dict[str, Any] = {"LEASE_SECONDS": "4", "BINANCE_RECV_WINDOW_MS": "1000", "SHARDS": str(SHARDS)}
+LEASE: dict[str, Any] = {"LEASE_SECONDS": "10", "SHARDS": str(SHARDS)}
 
 
 @pytest_asyncio.fixture
@@ -78,7 +78,7 @@ async def comes_by_every_way(document: dict[str, Any], engine: EngineProcess, na
     async with connected(nats_url) as client:
         for _ in range(2):
             for subject in (signal_subject(document["symbol"]), SIGNALS):
-                await client.jetstream().publish(subject, body)
+                await client.jetstream(timeout=PATIENCE_S).publish(subject, body)
             said.append((await engine.send(document)).json()["outcome"])
         await all_acknowledged(client)
     return set(said)
@@ -86,12 +86,12 @@ async def comes_by_every_way(document: dict[str, Any], engine: EngineProcess, na
 
 async def all_acknowledged(client: Client) -> None:
     """Wait until every signal that the broker has stored is done with, on both streams."""
-    jetstream = client.jetstream()
+    jetstream = client.jetstream(timeout=PATIENCE_S)
     names = [(SIGNALS_STREAM, f"engine-shard-{shard}") for shard in range(SHARDS)]
-    deadline = time.monotonic() + 20
+    deadline = Deadline()
     for stream, durable in [(BARE_STREAM, "engine-router"), *names]:
         while (info := await jetstream.consumer_info(stream, durable)).num_pending or info.num_ack_pending:
-            assert time.monotonic() < deadline, f"{durable} has {info.num_pending} and {info.num_ack_pending} left"
+            assert not deadline.passed(), f"{durable} has {info.num_pending} and {info.num_ack_pending} left"
             await asyncio.sleep(0.05)
 
 
@@ -122,5 +122,5 @@ async def test_i67_a_signal_that_comes_by_every_way_to_every_process_is_one_orde
 
 async def owns_everything(engine: EngineProcess) -> None:
     """Wait until the shards of the process that was killed are an engine's."""
-    await engine.until_metric("tradeengine_leases_held", SHARDS, seconds=30)
+    await engine.until_metric("tradeengine_leases_held", SHARDS)
     await engine.until_ready()

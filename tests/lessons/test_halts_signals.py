@@ -18,6 +18,7 @@ from contracts.values import iso_millis
 from shared.clock import SystemClock
 from tests.lessons.lesson import Lesson, begin, school
 from tests.process.load import connected, publish
+from tests.support.deadline import PATIENCE_S
 from tests.support.nats import NatsServer
 from tests.support.protecting import ORDER, alerts, one, traded_by_hand
 from tests.support.rig import Rig
@@ -40,7 +41,7 @@ class Stage(NamedTuple):
         return await begin(self.made, symbol)
 
     async def publish(self, *documents: dict[str, Any]) -> None:
-        await publish(self.client.jetstream(), *documents)
+        await publish(self.client.jetstream(timeout=PATIENCE_S), *documents)
 
     async def decided(self, signal_id: str) -> dict[str, Any]:
         """Wait for the decision on a signal."""
@@ -188,13 +189,18 @@ async def test_i86_i87_one_signal_is_one_order_at_the_exchange(stage: Stage, sym
 
 async def test_i88_when_it_is_ready_the_broker_knows_of_its_interest_in_every_shard(stage: Stage) -> None:
     """Each consumer is asked from this side, and a signal of each shard arrives, by either subject."""
-    jetstream = stage.client.jetstream()
+    jetstream = stage.client.jetstream(timeout=PATIENCE_S)
     assert (await stage.made.engine.readiness())[0] == 200
     consumers = [(SIGNALS_STREAM, f"engine-shard-{shard}") for shard in range(SHARDS)] + [
         (BARE_STREAM, "engine-router")
     ]
     for stream, durable in consumers:
-        assert (await jetstream.consumer_info(stream, durable)).num_waiting, f"nobody asks for what {durable} has"
+
+        async def asked_for(stream: str = stream, durable: str = durable) -> bool:
+            return bool((await jetstream.consumer_info(stream, durable)).num_waiting)
+
+        # Each question ends some time, and the next one follows.
+        await stage.made.until(asked_for, f"somebody to ask for what {durable} has")
     symbols = {shard_of(f"S{number}USDT", SHARDS): f"S{number}USDT" for number in range(100)}
     assert len(symbols) == SHARDS
     for symbol in symbols.values():
@@ -239,7 +245,7 @@ async def test_i78_a_time_in_any_form_is_understood_or_refused_out_loud(stage: S
 
 async def _parked(stage: Stage, symbol: str, count: int) -> list[str]:
     """Wait until so many messages of a symbol lie in the dead letter stream; why each does."""
-    jetstream = stage.client.jetstream()
+    jetstream = stage.client.jetstream(timeout=PATIENCE_S)
 
     async def reasons() -> list[str]:
         last = (await jetstream.stream_info("SIGNALS_DEAD")).state.last_seq

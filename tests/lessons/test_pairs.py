@@ -1,6 +1,5 @@
 """Stop and target of each strategy position: placed once, at the right prices, for what is filled, and gone in time."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
@@ -109,7 +108,7 @@ async def test_i23_a_price_beyond_the_target_takes_the_profit(made: Rig) -> None
     """The market passes the target before it rests: the profit is taken at market, and booked as that."""
     lesson = await begin(made, "I23USDT")
     place: dict[str, Any] = {"method": "POST", "path": ALGO_ORDER}
-    await made.exchange.fault({"delay_ms": 400}, **place, params={"type": TARGET, "symbol": lesson.symbol})
+    await made.exchange.fault({"delay_ms": 1_500}, **place, params={"type": TARGET, "symbol": lesson.symbol})
     await lesson.accepted(quantity="1")
     await lesson.until_held(1)
     await lesson.mark(105)
@@ -185,7 +184,7 @@ async def test_i31_when_the_stop_fills_the_target_goes_within_3_s(made: Rig) -> 
     lesson = await begin(made, "I31USDT")
     await lesson.opened()
     await lesson.mark("97.5")
-    await asyncio.wait_for(lesson.until_stops(0), 3)
+    await lesson.until_stops(0, seconds=3)
     row = await _strategy_position(lesson)
     assert row["close_reason"] == "stop_loss"
     counted: dict[str, Any] = {"symbol": lesson.symbol, "side": "SELL"}
@@ -208,7 +207,7 @@ async def test_i32_a_cancel_that_fails_is_tried_until_it_works_and_told_meanwhil
     target = one(await lesson.stops(), TARGET)
     await made.exchange.fault(UNAVAILABLE, times=None, **cancel)
     await lesson.mark("97.5")
-    (told,) = await made.engine.until_rows("/alerts", bool, name="difference_orphan_order", seconds=30)
+    (told,) = await made.engine.until_rows("/alerts", bool, name="difference_orphan_order")
     assert target["clientAlgoId"] in told["text"]
     assert lesson.symbol in told["text"]
     await made.exchange.heal()
@@ -295,7 +294,7 @@ async def test_orders_leave_within_3_s_when_the_position_was_closed_elsewhere(ma
     lesson = await begin(made, "I51USDT")
     await lesson.opened()
     await traded_by_hand(made.exchange, "SELL", "1", "LONG", lesson.symbol)
-    await asyncio.wait_for(lesson.until_stops(0), 3)
+    await lesson.until_stops(0, seconds=3)
     assert Decimal((await _strategy_position(lesson))["exit_quantity"]) == 1
 
 

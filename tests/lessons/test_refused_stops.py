@@ -55,12 +55,12 @@ async def test_i11_while_the_close_fails_too_the_alert_repeats(tmp_path: Path) -
         async def repeated() -> bool:
             return await alerts(made, "close_refused") >= 2
 
-        await made.until(repeated, "a second alert about the close", 20)
+        await made.until(repeated, "a second alert about the close")
         (row,) = await made.engine.protection()
         assert row["cover"] == "naked"
         assert await alerts(made, "naked_position") == 1
         await made.exchange.heal()
-        assert (await closed(made, seconds=20))["close_reason"] == "emergency"
+        assert (await closed(made))["close_reason"] == "emergency"
         await flat(made)
 
 

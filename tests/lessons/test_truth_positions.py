@@ -13,6 +13,7 @@ import pytest_asyncio
 
 from tests.lessons.lesson import Lesson, begin, school
 from tests.process.store import rows_of
+from tests.support.deadline import PATIENCE_S
 from tests.support.process import READ
 from tests.support.protecting import traded_by_hand
 from tests.support.rig import OPERATE, Rig
@@ -58,7 +59,7 @@ async def test_i98_every_answer_about_positions_names_source_and_age_and_equals_
     for path in ("/positions/protection", "/reconciliation"):
         answer = (await made.engine.request("GET", path, headers=READ)).json()
         assert answer["source"] == "exchange"
-        assert 0 <= answer["age_seconds"] < 10
+        assert 0 <= answer["age_seconds"] < PATIENCE_S
 
     told = {row["side"]: row for row in await made.engine.rows(f"/positions/{lesson.symbol}")}
     stated = {row["positionSide"]: row for row in await _positions(lesson)}

@@ -30,7 +30,7 @@ async def made(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Rig]:
 async def _crossed(lesson: Lesson) -> Decimal:
     """Let the market cross the stop of a new SHORT before it rests; where the market stands then."""
     place = {"path": ALGO_ORDER, "params": {"type": STOP, "symbol": lesson.symbol}}
-    await lesson.rig.exchange.fault({"delay_ms": 600}, 1, None, method="POST", **place)
+    await lesson.rig.exchange.fault({"delay_ms": 1_500}, 1, None, method="POST", **place)
     await lesson.accepted("sell", quantity="1")
     await lesson.until_held(-1, "SHORT")
     beyond = MARK * Decimal("1.03")
@@ -40,7 +40,7 @@ async def _crossed(lesson: Lesson) -> Decimal:
         stops = of(await lesson.stops(), STOP, "SHORT")
         return any(trigger(stop) > beyond for stop in stops) or not await lesson.held("SHORT")
 
-    await lesson.rig.until(safe, "a live stop beyond the mark, or no position", 2.6)
+    await lesson.rig.until(safe, "a live stop beyond the mark, or no position", 1.5 + 2)
     sent = [row for row in await lesson.sent("POST", ALGO_ORDER) if row["status"] != 200]
     refusals = Counter((row["parameters"]["type"], row["parameters"]["triggerprice"]) for row in sent)
     assert refusals, "the market did not come before the stop"

@@ -1,7 +1,6 @@
 """Several ``tradeengine run`` that share MongoDB and an exchange."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 import httpx
 
 from tests.outages.stores import Stores
+from tests.support.deadline import PATIENCE_S, Deadline
 from tests.support.process import NO_NATS, READ, EngineProcess
 from tests.support.rig import ROOMY, Exchange, settings_for
 from tradeengine.domain.inputs import ShardTaken
@@ -37,10 +37,10 @@ class Pods:
 async def pods(folder: Path) -> AsyncIterator[Pods]:
     """Start an exchange for them."""
     async with AsyncExitStack() as stack:
-        client = await stack.enter_async_context(httpx.AsyncClient(timeout=60, trust_env=False))
+        client = await stack.enter_async_context(httpx.AsyncClient(timeout=PATIENCE_S, trust_env=False))
         exchange = Exchange(folder, client)
         await exchange.start()
-        stack.callback(exchange.kill)
+        stack.callback(exchange.close)
         await exchange.reset(options=ROOMY)
         yield Pods(folder, exchange, client, stack)
 
@@ -52,11 +52,11 @@ async def health(engine: EngineProcess, component: str) -> dict[str, Any]:
     return found
 
 
-async def until(fits: Callable[[], Awaitable[bool]], what: str, seconds: float = 40) -> None:
+async def until(fits: Callable[[], Awaitable[bool]], what: str, seconds: float = PATIENCE_S) -> None:
     """Wait for a condition."""
-    deadline = time.monotonic() + seconds
+    deadline = Deadline(seconds)
     while not await fits():
-        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
+        assert not deadline.passed(), f"waited {deadline} for {what}"
         await asyncio.sleep(0.05)
 
 

@@ -1,6 +1,5 @@
 """Servers that are not there when the engine starts: it says so, and goes to work by itself when they come."""
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,10 +20,8 @@ TRADES_WITHIN_S = 30.0
 
 async def trading_within(made: Rig, seconds: float) -> None:
     """Insist that a position is opened and protected in time."""
-    began = time.monotonic()
     await made.engine.until_ready(seconds)
-    await opened(made)
-    assert time.monotonic() - began < seconds
+    await opened(made, seconds=seconds)
 
 
 @pytest.mark.parametrize(
@@ -38,14 +35,12 @@ async def test_i76_without_mongodb_at_the_start_it_waits_says_why_and_trades_whe
     away(proxy)
     async with rig(tmp_path, started=False, **stores.settings(mongodb=proxy.url)) as made:
         made.engine.spawn()
-        await made.engine.until_not_ready("the mongodb server does not answer", 30)
+        await made.engine.until_not_ready("the mongodb server does not answer")
         assert (await made.engine.request("GET", "/live")).status_code == 200
         answer = await made.engine.send(signal_document(quantity="0.01"))
         assert answer.status_code == 503, answer.text
         assert (await made.engine.request("GET", "/health")).status_code == 503
-        await made.engine.until_metric(
-            "tradeengine_alerts_total", 1, name="store_trouble", severity="critical", seconds=30
-        )
+        await made.engine.until_metric("tradeengine_alerts_total", 1, name="store_trouble", severity="critical")
         proxy.clear()
         await trading_within(made, TRADES_WITHIN_S)
         await everything_holds(stores, made.exchange, tmp_path, made.engine)

@@ -57,18 +57,17 @@ async def blackholed(folder: Path, stores: Stores, toxiproxy: Toxiproxy, seconds
         proxy.timeout()
         began = await filled(made)
         (stop,) = await resting(made, 1, seconds=LIVE_S)
-        assert time.monotonic() - began < LIVE_S
         await made.engine.until_not_ready("the journal takes nothing")
         await stop_stays_alone(made, began, seconds)
         assert await alerts(made, "stop_before_commit", "warning") == 1
         proxy.clear()
 
-        await made.engine.until_ready(60)
-        orders = await resting(made, 2, seconds=30)
+        await made.engine.until_ready()
+        orders = await resting(made, 2)
         assert one(orders, STOP)["clientAlgoId"] == stop["clientAlgoId"]
         assert len(await placed(made.exchange, STOP)) == 1, "the stop was sent again"
         assert len(of(orders)) == 2
-        (row,) = await made.engine.until_rows("/strategy-positions", bool, seconds=30)
+        (row,) = await made.engine.until_rows("/strategy-positions", bool)
         assert (Decimal(row["current_quantity"]), row["sl_order_id"]) == (Decimal(QUANTITY), stop["clientAlgoId"])
         history = await everything_holds(stores, made.exchange, folder, made.engine)
         assert (history.fills, history.orders) == (1, 3)

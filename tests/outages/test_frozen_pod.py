@@ -24,7 +24,7 @@ pytestmark = pytest.mark.process
 SHARDS = 3
 ALL = set(range(SHARDS))
 SHARD = shard_of("BTCUSDT", SHARDS)
-QUICK_LEASE = {"LEASE_SECONDS": "4", "BINANCE_RECV_WINDOW_MS": "1000", "SHARDS": str(SHARDS)}
+QUICK_LEASE = {"LEASE_SECONDS": "10", "SHARDS": str(SHARDS)}
 UNAVAILABLE = {"status": 503, "msg": "Service Unavailable"}
 BUY: dict[str, Any] = {"quantity": "0.01"}
 

@@ -38,7 +38,7 @@ async def test_i15_i97_a_mongodb_whose_disk_is_full_takes_nothing_and_stops_stay
 
         await asyncio.to_thread(mongo_server.kill)
         mongo_server.spawn()
-        await made.engine.until_ready(60)
+        await made.engine.until_ready()
         history = await everything_holds(stores, made.exchange, tmp_path, made.engine)
     assert decided <= {signal_id for _, signal_id in history.decisions}
 
@@ -73,7 +73,7 @@ async def test_i84_i97_a_mysql_whose_disk_is_full_degrades_and_is_caught_up_with
                 copy = await health(made.engine, "mysql")
                 return copy["status"] == "degraded" and "full" in copy["reason"]
 
-            await made.until(told, "health to say that the disk is full", 60)
+            await made.until(told, "health to say that the disk is full")
             assert await made.engine.readiness() == (200, [])
             await asyncio.to_thread(full.kill)
             port = full.port

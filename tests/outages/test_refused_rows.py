@@ -40,7 +40,7 @@ async def test_i97_i105_a_row_that_mysql_refuses_is_put_aside_with_an_alert(
         await decided(made.engine, "after", timeframe="1h")
         await opened(made)
         await until_no_lag(copied_stores)
-        assert await alerts(made, "row_parked") == 1
+        assert await made.until(lambda: alerts(made, "row_parked"), "the alert") == 1
         assert await parked(copied_stores, "MySQL") == [("decisions", "refused/A/BTCUSDT")]
         shown = {row["signal_id"] for row in await made.engine.rows("/decisions")}
         assert {"before", "refused", "after"} <= shown, "the other copy has them all"
@@ -60,7 +60,7 @@ async def test_i97_i110_a_document_that_mongodb_refuses_is_put_aside_with_an_ale
         await opened(made, "buy", "A")
         await opened(made, "sell", "B")
         await until_no_lag(stores)
-        assert await alerts(made, "row_parked") >= 1
+        await made.until(lambda: alerts(made, "row_parked"), "the alert")
         (refused,) = {table for table, _ in await parked(stores, "MongoDB")}
         assert refused == "positions"
         async with stores.copies() as copies:

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.process
 
 TABLES = ("/positions", "/strategy-positions", "/contributions", "/orders", "/fills", "/decisions")
 RESTARTS, MANY_RESTARTS = 2, 20
-LEASE: dict[str, Any] = {"LEASE_SECONDS": "4", "BINANCE_RECV_WINDOW_MS": "1000"}
+LEASE: dict[str, Any] = {"LEASE_SECONDS": "10"}
 """A process that was killed leaves its leases: the next one waits for their end."""
 
 

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.process
 SHARDS = 8
 SHARD = shard_of("BTCUSDT", SHARDS)
 LEASE_S = "120"
-"""The former owner looks again after a third of it: all of the test lies before that."""
+"""The former owner renews, and learns that it holds nothing, after a third of it: all of the test lies before that."""
 
 
 async def deleted(stores: Stores) -> None:
@@ -59,7 +59,8 @@ async def test_i75_of_two_owners_by_force_one_is_fenced_and_the_books_are_right(
             return await held_by(successor) == set(range(SHARDS))
 
         await until(took, "the successor to take every shard")
-        assert await held_by(former) == set(range(SHARDS)), "both believe in all shards"
+        # It sees another member, and hands over its surplus, of which this shard is no part.
+        assert SHARD in await held_by(former), "both believe in the shard"
 
         contested = signal_document("buy", "B", quantity="0.02", signal_id="contested")
         refused, taken = await asyncio.gather(former.send(contested), successor.accept(contested))

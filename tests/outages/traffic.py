@@ -8,6 +8,7 @@ from random import Random
 from typing import Any, Final
 
 from tests.process.load import Key, connected, publish, unacknowledged
+from tests.support.deadline import PATIENCE_S
 from tests.support.process import signal_document
 from tests.support.rig import Rig
 
@@ -47,12 +48,12 @@ class Traffic:
                 moving.cancel()
                 for task in await asyncio.gather(sending, moving, return_exceptions=True):
                     assert isinstance(task, asyncio.CancelledError), task
-                await self._rig.until(lambda: _all_done(client), "every signal to be acknowledged", 60)
+                await self._rig.until(lambda: _all_done(client), "every signal to be acknowledged")
             finally:
                 sending.cancel()
                 moving.cancel()
 
-    async def grown(self, signals: int, seconds: float = 60) -> None:
+    async def grown(self, signals: int, seconds: float = PATIENCE_S) -> None:
         """Wait until so many more signals were decided, and the engine says so: the stores have taken them."""
         wanted = await self._decided() + signals
         await self._rig.until(lambda: self._reached(wanted), f"{signals} more signals to be decided", seconds)
@@ -67,7 +68,7 @@ class Traffic:
         async with connected(self._nats_url) as client:
             while True:
                 documents = [self._trade(), *(self._signal("hold") for _ in range(_HOLDS))]
-                await publish(client.jetstream(timeout=10), *documents)
+                await publish(client.jetstream(timeout=PATIENCE_S), *documents)
                 self.stored |= {(document["strategy_id"], document["signal_id"]) for document in documents}
                 await asyncio.sleep(_PAUSE_S)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 
+from tests.support.deadline import PATIENCE_S
 from tradeengine.simulator.exchange import Exchange
 from tradeengine.simulator.prices import PricePath, PriceRow
 from tradeengine.simulator.server import SimulatorServer
@@ -40,7 +41,7 @@ class Market:
     def __init__(self, server: SimulatorServer) -> None:
         self.url = server.url
         self.ws_url = server.ws_url
-        self._client = httpx.Client(base_url=server.url, timeout=20, trust_env=False)
+        self._client = httpx.Client(base_url=server.url, timeout=PATIENCE_S, trust_env=False)
 
     def control(self, method: str, path: str, document: Any = None) -> Any:
         """Ask the control side for something, and insist that it is done."""

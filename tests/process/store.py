@@ -88,7 +88,7 @@ async def all_records(journal: Journal) -> list[Record]:
         own: list[Record] = []
         while page := await journal.read(shard, after=len(own)):
             own += page
-        assert [record.sequence for record in own] == list(range(1, len(own) + 1))
+        assert [record.sequence for record in own] == list(range(1, len(own) + 1)), f"shard {shard} has a hole"
         records += own
     return records
 

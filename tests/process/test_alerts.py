@@ -11,6 +11,7 @@ from nats.aio.msg import Msg
 from contracts.alert import Alert
 from contracts.subjects import ALERTS_STREAM, ALERTS_WILDCARD
 from tests.process.load import connected
+from tests.support.deadline import PATIENCE_S
 from tests.support.nats import NatsServer
 from tests.support.process import signal_document
 from tests.support.rig import rig
@@ -57,7 +58,8 @@ async def test_a_stop_that_cannot_be_placed_is_told_and_an_outage_of_the_broker_
         await made.engine.until_metric("tradeengine_alerts_total", before + 1, name="stop_refused", severity="critical")
         await asyncio.to_thread(nats_server.start)
         async with connected(nats_server.url) as client:
-            kept = await client.jetstream().subscribe(ALERTS_WILDCARD, stream=ALERTS_STREAM, cb=listener.take)
+            jetstream = client.jetstream(timeout=PATIENCE_S)
+            kept = await jetstream.subscribe(ALERTS_WILDCARD, stream=ALERTS_STREAM, cb=listener.take)
             late = "the alert of the outage"
             await made.until(lambda: [a for _, a in listener.named("stop_refused") if a["strategy_id"] == "B"], late)
             await kept.unsubscribe()

@@ -17,6 +17,7 @@ from contracts.values import iso_millis
 from shared.clock import SystemClock
 from tests.process.load import connected, publish, until_all_acknowledged
 from tests.process.store import check_store
+from tests.support.deadline import PATIENCE_S
 from tests.support.nats import NatsServer
 from tests.support.process import NO_NATS, TRADE, EngineProcess, engine_process, signal_document
 
@@ -110,7 +111,7 @@ async def test_by_nats(tmp_path: Path, roomy_server: NatsServer) -> None:
         await engine.start()
         await engine.post_prices()
         async with connected(roomy_server.url) as client:
-            jetstream = client.jetstream()
+            jetstream = client.jetstream(timeout=PATIENCE_S)
             for payload in (*[payload for payload, _ in NO_SIGNALS], HUGE):
                 await jetstream.publish(signal_subject("BTCUSDT"), payload)
             await jetstream.publish(signal_subject("ETHUSDT"), encoded(symbol="BTCUSDT"))
@@ -135,7 +136,7 @@ async def test_by_nats(tmp_path: Path, roomy_server: NatsServer) -> None:
 
 async def dead_letters(client: Client, count: int) -> list[str]:
     """Reasons of all parked messages, once there are so many."""
-    jetstream = client.jetstream()
+    jetstream = client.jetstream(timeout=PATIENCE_S)
     async with asyncio.timeout(60):
         while (await jetstream.stream_info(DEAD_STREAM)).state.messages < count:  # noqa: ASYNC110 - the broker's state
             await asyncio.sleep(0.02)
@@ -149,7 +150,7 @@ async def test_ten_thousand_times_by_nats(tmp_path: Path, nats_server: NatsServe
         await engine.start()
         await engine.post_prices()
         async with connected(nats_server.url) as client:
-            jetstream = client.jetstream()
+            jetstream = client.jetstream(timeout=PATIENCE_S)
             once = signal_document(signal_id="once", quantity="0.01")
             for _ in range(TIMES // 1000):
                 await publish(jetstream, *[once] * 1000)

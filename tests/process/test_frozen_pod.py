@@ -18,6 +18,7 @@ import pytest
 
 from contracts.enums import Outcome
 from contracts.subjects import shard_of
+from tests.support.deadline import PATIENCE_S, Deadline
 from tests.support.process import clean_env, freeze
 from tests.support.rig import ROOMY, Exchange, settings_for
 from tradeengine.domain.events import SignalDecided
@@ -26,7 +27,7 @@ from tradeengine.journal.sqlite import SqliteJournal
 
 pytestmark = pytest.mark.process
 
-TTL_S = 4.0
+TTL_S = 10.0
 SHARDS = 2
 ALL = list(range(SHARDS))
 SHARD = shard_of("BTCUSDT", SHARDS)
@@ -86,12 +87,12 @@ class PodProcess:
     def _answers(self, signal_id: str) -> list[dict[str, Any]]:
         return [line for line in self.lines() if line.get("signal") == signal_id]
 
-    async def until(self, fits: Callable[[], object], what: str, seconds: float = 40) -> None:
+    async def until(self, fits: Callable[[], object], what: str, seconds: float = PATIENCE_S) -> None:
         """Wait for a condition."""
-        deadline = time.monotonic() + seconds
+        deadline = Deadline(seconds, 0.02)
         while not fits():
             tail = self._err.read_text()[-3000:]
-            assert time.monotonic() < deadline, f"{self.name}: waited {seconds} s for {what}: {self.now()}\n{tail}"
+            assert not deadline.passed(), f"{self.name}: waited {deadline} for {what}: {self.now()}\n{tail}"
             await asyncio.sleep(0.02)
 
     async def until_owner(self) -> None:
@@ -106,7 +107,7 @@ class Stage:
         self.folder = folder
         self.exchange = exchange
         self._stack = stack
-        settings = settings_for(exchange, SHARDS=str(SHARDS), BINANCE_RECV_WINDOW_MS="1000", LOG_FORMAT="console")
+        settings = settings_for(exchange, SHARDS=str(SHARDS), LOG_FORMAT="console")
         self._env = {**clean_env(), **settings, "PYTHONPATH": str(Path(__file__).parents[2])}
 
     def pod(self, name: str) -> PodProcess:
@@ -119,14 +120,14 @@ class Stage:
         rows: list[dict[str, Any]] = await self.exchange.signed("GET", "/fapi/v1/allOrders", symbol="BTCUSDT")
         return rows
 
-    async def decide(self, signal_id: str, *pods: PodProcess, seconds: float = 40, **fields: Any) -> None:
+    async def decide(self, signal_id: str, *pods: PodProcess, seconds: float = PATIENCE_S, **fields: Any) -> None:
         """Bring a signal to one pod after the other, as the broker does, until one says that it is decided."""
-        deadline = time.monotonic() + seconds
+        deadline = Deadline(seconds)
         for pod in cycle(pods):
             answer = await pod.answer(signal_id, **fields)
             if "outcome" in answer:
                 return
-            assert time.monotonic() < deadline, f"waited {seconds} s for {signal_id} to be decided: {answer}"
+            assert not deadline.passed(), f"waited {deadline} for {signal_id} to be decided: {answer}"
             await asyncio.sleep(_PAUSE_S)
 
     async def records(self) -> list[Record]:
@@ -142,10 +143,10 @@ class Stage:
 @asynccontextmanager
 async def stage(folder: Path) -> AsyncIterator[Stage]:
     async with AsyncExitStack() as stack:
-        client = await stack.enter_async_context(httpx.AsyncClient(timeout=20, trust_env=False))
+        client = await stack.enter_async_context(httpx.AsyncClient(timeout=PATIENCE_S, trust_env=False))
         exchange = Exchange(folder, client)
         await exchange.start()
-        stack.callback(exchange.kill)
+        stack.callback(exchange.close)
         await exchange.reset(options=ROOMY, marks={"BTCUSDT": "50000", "ETHUSDT": "3000"})
         yield Stage(folder, exchange, stack)
 
@@ -157,9 +158,9 @@ async def test_an_order_that_its_frozen_owner_would_send_late_is_sent_once_by_th
         await s.exchange.fault(UNAVAILABLE, None, method="POST", path="/fapi/v1/order")
         former.send("s1")
         await former.until(lambda: former.said_of("s1"), "the decision")
-        deadline = time.monotonic() + 10
+        deadline = Deadline()
         while not await s.exchange.requests("POST", "/fapi/v1/order"):
-            assert time.monotonic() < deadline, "the order was never sent"
+            assert not deadline.passed(), "the order was never sent"
         former.freeze()
         await s.exchange.heal()
 
@@ -219,9 +220,9 @@ def outcomes(records: Sequence[Record], signal_id: str) -> list[Outcome]:
     return [outcome for outcome in found if outcome is not Outcome.DUPLICATE]
 
 
-async def _until_stop(s: Stage, seconds: float = 20) -> None:
+async def _until_stop(s: Stage, seconds: float = PATIENCE_S) -> None:
     """Wait until the position has its stop."""
-    deadline = time.monotonic() + seconds
+    deadline = Deadline(seconds)
     while not await s.exchange.stops():
-        assert time.monotonic() < deadline, "the position got no stop"
+        assert not deadline.passed(), "the position got no stop"
         await asyncio.sleep(0.05)

@@ -11,6 +11,7 @@ import pytest
 
 from tests.process.load import connected, publish, unacknowledged, until_all_acknowledged
 from tests.process.store import check_decisions, check_store, read_history
+from tests.support.deadline import PATIENCE_S
 from tests.support.nats import NatsServer
 from tests.support.process import (
     NO_NATS,
@@ -94,7 +95,7 @@ async def test_the_broker_keeps_what_cannot_be_committed(tmp_path: Path, nats_se
     async with trading(tmp_path / "data", nats_server.url) as engine, connected(nats_server.url) as client:
         # The log has no room either.
         engine.limit_files(NO_ROOM)
-        await publish(client.jetstream(), *[hold(f"waiting-{number}") for number in range(50)])
+        await publish(client.jetstream(timeout=PATIENCE_S), *[hold(f"waiting-{number}") for number in range(50)])
         await engine.until_not_ready("journal.sqlite")
         assert await unacknowledged(client) == 50
         assert [row["signal_id"] for row in await engine.rows("/decisions")] == ["position"]
@@ -122,7 +123,7 @@ async def test_its_own_server_is_started_again_when_a_stream_failed(tmp_path: Pa
         await engine.until_logged("nats_server_died")
         await engine.until_ready()
         async with connected(nats_url) as client:
-            await publish(client.jetstream(), hold("after"))
+            await publish(client.jetstream(timeout=PATIENCE_S), hold("after"))
             await until_all_acknowledged(client)
         await engine.until_rows("/decisions", bool, signal_id="after")
         await engine.stop()

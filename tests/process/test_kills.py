@@ -17,6 +17,7 @@ pytestmark = [pytest.mark.process, pytest.mark.slow, pytest.mark.timeout(300)]
 KILLS = 20
 KILLS_WITH_ITS_SERVER = 4
 STOPS = 4
+SOME = 0.7
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ async def test_killed_again_and_again_beside_a_server_that_stays(
         await engine.start()
         async with load.at_work():
             for number in range(KILLS):
-                await killed_at_some_moment(engine, chance, starting=number % 4 == 3)
+                await killed_at_some_moment(engine, chance, load, starting=number % 4 == 3)
             engine.spawn()
             await engine.until_served()
         await quiet(engine, nats_server.url)
@@ -50,7 +51,7 @@ async def test_killed_together_with_its_own_server(tmp_path: Path, chance: Rando
         await engine.start()
         async with load.at_work():
             for _ in range(KILLS_WITH_ITS_SERVER):
-                await killed_at_some_moment(engine, chance, starting=False)
+                await killed_at_some_moment(engine, chance, load, starting=False)
             engine.spawn()
             await engine.until_ready()
         assert engine.nats_url
@@ -66,6 +67,7 @@ async def test_stopped_again_and_again(tmp_path: Path, nats_server: NatsServer, 
         await engine.start()
         async with load.at_work():
             for _ in range(STOPS):
+                await load.answers(3)
                 await asyncio.sleep(chance.uniform(0, 1.2))
                 await engine.stop()
                 engine.spawn()
@@ -76,14 +78,16 @@ async def test_stopped_again_and_again(tmp_path: Path, nats_server: NatsServer, 
         await everything_holds(engine, load, tmp_path)
 
 
-async def killed_at_some_moment(engine: EngineProcess, chance: Random, *, starting: bool) -> None:
-    """Let the engine run for a moment and kill it: while it starts and recovers, or while it serves."""
+async def killed_at_some_moment(engine: EngineProcess, chance: Random, load: Load, *, starting: bool) -> None:
+    """Let the engine run for a moment and kill it: while it starts and recovers, or while it serves, soon or later."""
     if not engine.has_started:
         engine.spawn()
     if starting:
         await asyncio.sleep(chance.uniform(0.5, 2.0))
     else:
         await engine.until_served()
+        if chance.random() < SOME:
+            await load.answers(5)
         await asyncio.sleep(chance.uniform(0, 1.2))
     assert engine.running, f"it ended by itself\n{engine.log_tail()}"
     engine.kill()

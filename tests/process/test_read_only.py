@@ -8,6 +8,7 @@ import pytest
 
 from tests.process.load import connected, publish, unacknowledged, until_all_acknowledged
 from tests.process.store import check_store
+from tests.support.deadline import PATIENCE_S
 from tests.support.nats import NatsServer
 from tests.support.process import bound_by_permissions, engine_process, signal_document, tradeengine
 from tradeengine.cli.base import EXIT_CONFIG
@@ -34,7 +35,7 @@ async def test_it_starts_when_the_store_can_be_written(tmp_path: Path, nats_serv
         await engine.start()
         await engine.stop()
         async with connected(nats_server.url) as client:
-            await publish(client.jetstream(), signal_document("hold", signal_id="waiting"))
+            await publish(client.jetstream(timeout=PATIENCE_S), signal_document("hold", signal_id="waiting"))
 
             protected = engine.data / name
             with read_only(protected, *(protected.iterdir() if not name else ())):

@@ -14,6 +14,7 @@ import pytest
 
 from tests.process.load import connected, publish, until_all_acknowledged
 from tests.process.store import check_store
+from tests.support.deadline import PATIENCE_S
 from tests.support.process import NO_NATS, TRADE, EngineProcess, engine_process, signal_document, tradeengine
 
 pytestmark = pytest.mark.process
@@ -61,7 +62,7 @@ async def two_strategies_beside_a_third(engine: EngineProcess) -> None:
     async with connected(engine.nats_url) as client:
         more_long = signal_document("buy", "B", quantity="0.02", stop_loss_pct="0.1", signal_id="b")
         short = signal_document("sell", "C", quantity="0.04", stop_loss_pct="0.1", signal_id="c")
-        await publish(client.jetstream(), more_long, short)
+        await publish(client.jetstream(timeout=PATIENCE_S), more_long, short)
         await until_all_acknowledged(client)
     await engine.until_rows("/orders", lambda rows: len(rows) == 3, status="open")
     legs = await engine.until_rows("/positions", lambda rows: len(rows) == 2, status="open")

@@ -12,13 +12,14 @@ from pymongo.errors import NetworkTimeout
 from shared.clock import ManualClock
 from shared.errors import OutcomeUnknown, RetrySafe
 from shared.mongodb import MongoStore
+from tests.support.deadline import PATIENCE_S
 from tests.support.records import T0
 from tradeengine.journal.record import Record
 from tradeengine.projection.base import DoesNotFollow
 from tradeengine.projection.mongodb import MongoReadModel
 from tradeengine.projection.mongodb_shard import MAX_REDO_BYTES
 
-DEADLINE_S = 20
+DEADLINE_S = PATIENCE_S
 
 
 class Fate(StrEnum):

@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 
 from shared.clock import SystemClock
+from tests.support.deadline import PATIENCE_S
 from tests.support.records import signal_records
 from tradeengine.journal.memory import MemoryJournal
 from tradeengine.journal.record import Record
 from tradeengine.projection.projector import Projector
 from tradeengine.projection.sqlite import SqliteReadModel
 
-DEADLINE_S = 20
+DEADLINE_S = PATIENCE_S
 
 
 class Gate(SystemClock):

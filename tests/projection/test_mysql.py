@@ -17,6 +17,7 @@ from tests.projection.mysql_place import MySqlPlace, mysql_rows, on_mysql
 from tests.projection.tables import dump, rows_of
 from tests.projection.targets import SqlitePlace, prepared
 from tests.support import services
+from tests.support.deadline import PATIENCE_S
 from tests.support.records import T0, Move, RecordedWorld, play, signal_records
 from tradeengine.domain.inputs import SignalReceived
 from tradeengine.journal.memory import MemoryJournal
@@ -28,7 +29,7 @@ from tradeengine.projection.mysql_schema import apply_schema
 from tradeengine.projection.projector import Projector
 
 KILLS = 20
-DEADLINE_S = 30
+DEADLINE_S = PATIENCE_S
 
 
 async def eventually(condition: Callable[[], bool]) -> None:
@@ -273,9 +274,14 @@ async def test_a_server_that_is_killed_twenty_times_under_load_ends_in_equality(
     await model.open()
     await projector.start()
     killed = asyncio.Event()
+    kills = 0
 
     async def load() -> int:
+        share = len(records) // (KILLS + 1)
         for record in records:
+            # However long a kill takes, they must last until the last one.
+            while record.sequence > (kills + 1) * share and not killed.is_set():  # noqa: ASYNC110 - kills are counted
+                await asyncio.sleep(0.02)
             await journal.append([record])
             projector.notify(record)
             await asyncio.sleep(0.1)
@@ -287,6 +293,7 @@ async def test_a_server_that_is_killed_twenty_times_under_load_ends_in_equality(
     troubles = 0
     for _ in range(KILLS):
         server.kill()
+        kills += 1
         await eventually(lambda: projector.trouble is not None)
         troubles += 1
         # I97: what is not in the tables yet is visible.

@@ -12,6 +12,7 @@ from shared.errors import ConfigError, RetrySafe
 from tests.projection.mysql_place import MySqlPlace, mysql_rows
 from tests.projection.tables import dump
 from tests.projection.targets import SqlitePlace, prepared
+from tests.support.deadline import PATIENCE_S
 from tests.support.records import Move, RecordedWorld, play
 from tradeengine.journal.memory import MemoryJournal
 from tradeengine.journal.record import Record
@@ -125,7 +126,7 @@ async def test_an_engine_that_goes_on_meanwhile_goes_on_after_it(
     for _ in range(2):
         await rebuild(place, journal)
     await trading
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         await projector.catch_up()
     await projector.stop()
     await live.close()

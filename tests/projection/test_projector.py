@@ -12,6 +12,7 @@ from shared.clock import Clock, ManualClock, SystemClock
 from shared.errors import ConfigError, RetrySafe
 from tests.projection.tables import dump, read_model, rows_of
 from tests.projection.targets import Model, Place
+from tests.support.deadline import PATIENCE_S
 from tests.support.records import T0, RecordedWorld, signal_records
 from tradeengine.journal.memory import MemoryJournal
 from tradeengine.journal.record import Record
@@ -20,7 +21,7 @@ from tradeengine.projection.pages import PageSize
 from tradeengine.projection.projector import Projector
 from tradeengine.projection.sqlite import SqliteReadModel
 
-DEADLINE_S = 20
+DEADLINE_S = PATIENCE_S
 ModelT = TypeVar("ModelT", bound=Model)
 
 
@@ -151,7 +152,8 @@ async def test_a_store_that_refuses_is_asked_again_and_the_shard_does_not_wait(d
     lock = sqlite3.connect(desk.model.path, isolation_level=None)
     lock.execute("BEGIN IMMEDIATE")
 
-    async with asyncio.timeout(1):
+    # Whoever waited for the tables would wait until the lock is given back.
+    async with asyncio.timeout(DEADLINE_S):
         await desk.commit(records[1:])
     await eventually(lambda: desk.projector.trouble is not None)
     assert "another process holds it locked" in (desk.projector.trouble or "")

@@ -18,8 +18,9 @@ from tradeengine.domain.decide import restore
 from tradeengine.domain.state import ShardState
 from tradeengine.journal.record import Record
 from tradeengine.journal.sqlite import SqliteJournal
+from tradeengine.publication.checkpoints_sqlite import SqliteCheckpoints
 from tradeengine.publication.messages import Message
-from tradeengine.runtime.files import journal_file
+from tradeengine.runtime.files import journal_file, publication_file
 
 __all__ = ["nats_server"]
 
@@ -97,10 +98,24 @@ async def published(engine: EngineProcess, nats_url: str) -> None:
     deadline = Deadline()
     while True:
         health = (await engine.request("GET", "/health", headers=READ)).json()["components"]["execution_events"]
-        if health["status"] == "healthy" and health["lag_records"] == 0:
+        # What health says may be some time old; what the stores say is true, and may be behind.
+        if health["status"] == "healthy" and health["lag_records"] == 0 and await is_published(engine.data):
             return
         assert not deadline.passed(), f"waited {deadline}; {health}\n{engine.log_tail()}"
         await asyncio.sleep(0.05)
+
+
+async def is_published(data: Path) -> bool:
+    """Whether the engine has noted every record of its journal as published."""
+    journal, notes = SqliteJournal(journal_file(data), create=False), SqliteCheckpoints(publication_file(data))
+    await journal.open()
+    await notes.open()
+    try:
+        shards = await journal.shards()
+        return all([(await notes.load(shard)).sequence == await journal.last_sequence(shard) for shard in shards])
+    finally:
+        await notes.close()
+        await journal.close()
 
 
 async def history(data: Path) -> dict[int, list[Record]]:

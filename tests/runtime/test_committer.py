@@ -8,6 +8,7 @@ import pytest
 
 from shared.clock import ManualClock
 from shared.errors import Fenced, OutcomeUnknown, Rejected, RetrySafe
+from tests.support.deadline import PATIENCE_S
 from tests.support.journals import FaultyJournal, GatedJournal
 from tests.support.records import RecordedWorld, signal_records
 from tradeengine.journal.memory import MemoryJournal
@@ -113,7 +114,7 @@ async def test_a_store_that_fails_in_an_unexpected_way_is_told_and_the_next_reco
     subject = committer(journal)
     first, second = signal_records(2)
     with pytest.raises(OutcomeUnknown, match="MemoryError: no memory"):
-        await asyncio.wait_for(subject.commit(first), 5)
+        await asyncio.wait_for(subject.commit(first), PATIENCE_S)
     troubles = [subject.trouble]
     for record in (first, second):
         await subject.commit(record)

@@ -7,6 +7,7 @@ import pytest
 
 from shared.clock import ManualClock
 from shared.errors import ConfigError, Fenced, OutcomeUnknown, Rejected, RetrySafe
+from tests.support.deadline import PATIENCE_S
 from tests.support.journals import FaultyJournal, TornJournal
 from tests.support.records import claim, signal_records
 from tradeengine.journal.memory import MemoryJournal
@@ -25,7 +26,7 @@ def a_batch(tag: str = "ours") -> list[Record]:
 async def commit(journal: MemoryJournal, records: Sequence[Record]) -> list[BaseException | None]:
     committer = Committer(journal, ManualClock())
     waiting = asyncio.gather(*[committer.commit(record) for record in records], return_exceptions=True)
-    return await asyncio.wait_for(waiting, 10)
+    return await asyncio.wait_for(waiting, PATIENCE_S)
 
 
 @pytest.mark.parametrize("written", range(5))

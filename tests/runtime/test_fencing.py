@@ -33,6 +33,8 @@ from tradeengine.venue.binance.venue import BinanceVenue
 
 SHARD = 3
 WINDOW_S = 2.0
+LONG_WINDOW_S = 10
+"""On the wire: a machine that stands still for a while takes none of it away."""
 
 
 class OneLease(AlwaysHeld):
@@ -120,7 +122,8 @@ class Wire:
 async def wire() -> AsyncIterator[Wire]:
     clock, told = SystemClock(), list[Report]()
     async with live(options=ROOMY) as sim:
-        terms = replace(trading_terms(settings(sim.server.url)), settle_s=0.5)
+        long = settings(sim.server.url, BINANCE_RECV_WINDOW_MS=str(1_000 * LONG_WINDOW_S), LEASE_SECONDS="30")
+        terms = replace(trading_terms(long), settle_s=0.5)
         venue = BinanceVenue(terms, clock, fence=window_fence)
         try:
             await venue.open(told.append)
@@ -131,7 +134,7 @@ async def wire() -> AsyncIterator[Wire]:
 
 async def test_orders_and_cancels_pass_while_the_lease_outlasts_their_window() -> None:
     async with wire() as w:
-        w.ownership.hold(7, w.clock.monotonic() + 10)
+        w.ownership.hold(7, w.clock.monotonic() + 60)
         order, stop = entry(client_order_id="te-a-3-1o"), stop_of(client_order_id="te-a-3-2s")
         await w.door.place(order)
         await w.door.place(stop)
@@ -162,13 +165,13 @@ async def test_what_the_exchange_could_take_after_the_lease_waits_for_the_renewa
         await w.door.place(entry(client_order_id="te-a-3-1o"))
         await w.door.place(stop_of(client_order_id="te-a-3-2s"))
         before = await w.changes()
-        # More than the door itself asks for, and less than what the window of 2 s needs.
-        w.ownership.hold(7, w.clock.monotonic() + WINDOW_S)
+        # More than the door itself asks for, and less than what the window needs.
+        w.ownership.hold(7, w.clock.monotonic() + LONG_WINDOW_S)
         with pytest.raises(RetrySafe, match="when the lease is renewed"):
             await act(w)
         assert await w.changes() == before
         assert w.refusals == {WINDOW_TOO_LONG: 1}
-        w.ownership.hold(7, w.clock.monotonic() + 10)
+        w.ownership.hold(7, w.clock.monotonic() + 60)
         await act(w)
         assert len(await w.changes()) == len(before) + 1
 

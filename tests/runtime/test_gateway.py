@@ -11,6 +11,7 @@ from contracts.enums import OrderPurpose, OrderStatus, Refusal, Severity
 from shared.clock import ManualClock
 from shared.errors import OutcomeUnknown, Rejected, RetrySafe
 from tests.support.builders import T0, World, fill_of
+from tests.support.deadline import PATIENCE_S
 from tradeengine.domain.config import TradingConfig
 from tradeengine.domain.events import CancelPlanned
 from tradeengine.domain.inputs import FillReported, OrderReported, TimeAdvanced
@@ -272,7 +273,7 @@ async def running(subject: Gateway) -> AsyncIterator[None]:
 
 
 async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while not condition():  # noqa: ASYNC110 - nothing tells when a fake has been called
             await asyncio.sleep(0)
 

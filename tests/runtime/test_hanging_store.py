@@ -11,6 +11,7 @@ import pytest
 from contracts.enums import OrderPurpose, OrderStatus, Outcome
 from shared.errors import ConfigError, EngineError, Fenced, OutcomeUnknown, Rejected, RetrySafe
 from tests.support.builders import LONG, T0, instrument
+from tests.support.deadline import PATIENCE_S
 from tests.support.engines import CLOCK, eventually, make_signal, paper_venue, running_engine, send
 from tests.support.journals import GatedJournal
 from tests.support.records import claim
@@ -376,7 +377,7 @@ async def test_reports_that_never_end_keep_no_signal_waiting_for_a_slow_store() 
         reporting = asyncio.create_task(report())
         try:
             for name in ("1", "2"):
-                await asyncio.wait_for(worker.decide(name), 2)
+                await asyncio.wait_for(worker.decide(name), PATIENCE_S)
         finally:
             reporting.cancel()
             await asyncio.gather(reporting, return_exceptions=True)

@@ -14,6 +14,7 @@ from contracts.signal import Signal
 from shared.clock import ManualClock
 from shared.errors import ConfigError, Fenced, OutcomeUnknown, RetrySafe
 from tests.support.builders import LONG, T0, instrument
+from tests.support.deadline import PATIENCE_S
 from tests.support.engines import eventually
 from tests.support.journals import FaultyJournal, GatedJournal
 from tradeengine.domain import decide
@@ -276,7 +277,7 @@ async def test_a_report_that_cannot_be_decided_stops_the_shard_once(
             raise ZeroDivisionError("boom")
         return healthy(state, given)
 
-    async with asyncio.timeout(20), running(site) as host:
+    async with asyncio.timeout(PATIENCE_S), running(site) as host:
         await eventually(lambda: site.ready, "the start")
         bought = (await host.decide([site.signal("buy", "1", quantity="1")]))[0].orders
         monkeypatch.setitem(decide._DECIDE, kind, fragile)

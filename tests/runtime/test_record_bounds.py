@@ -8,6 +8,7 @@ from contracts.signal import Signal
 from shared.errors import OutcomeUnknown
 from tests.runtime.test_shard import configured, given, hold, prepared, stopped
 from tests.support.builders import T0, instrument
+from tests.support.deadline import PATIENCE_S
 from tests.support.journals import FaultyJournal
 from tradeengine.domain.events import AlertRaised, SignalDecided
 from tradeengine.domain.inputs import AnyInput, InstrumentsChanged, SignalReceived
@@ -30,7 +31,7 @@ def long_rules(name: str, size: int) -> InstrumentsChanged:
 
 async def decided(shard: Shard, signals: Sequence[Signal]) -> list[SignalDecided]:
     running = asyncio.ensure_future(shard.run())
-    answer = await asyncio.wait_for(shard.decide(signals), 30)
+    answer = await asyncio.wait_for(shard.decide(signals), PATIENCE_S)
     running.cancel()
     return answer
 

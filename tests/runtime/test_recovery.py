@@ -8,6 +8,7 @@ import pytest
 from shared.clock import ManualClock, SystemClock
 from shared.errors import ConfigError, Fenced, OutcomeUnknown, RetrySafe
 from tests.support.builders import T0
+from tests.support.deadline import PATIENCE_S
 from tests.support.engines import eventually
 from tests.support.journals import FaultyJournal
 from tests.support.records import RecordedWorld, signal_records
@@ -200,4 +201,4 @@ async def test_an_owner_that_wakes_up_among_trimmed_records_is_fenced() -> None:
     committer = Committer(journal, ManualClock())
 
     with pytest.raises(Fenced, match=r"record 3 of shard 0 is not in the journal any more.*drop it"):
-        await asyncio.wait_for(committer.commit(Record(0, 3, records[0].entries, epoch=1)), 10)
+        await asyncio.wait_for(committer.commit(Record(0, 3, records[0].entries, epoch=1)), PATIENCE_S)

@@ -13,6 +13,7 @@ from shared.mysql import MySqlThread
 from shared.mysql_address import MySqlAddress
 from shared.settings import Settings
 from tests.projection.tables import read_model
+from tests.support.deadline import PATIENCE_S
 from tests.support.engines import eventually, make_signal, send
 from tests.support.records import signal_records
 from tests.support.toxiproxy import Toxiproxy
@@ -50,7 +51,7 @@ async def test_a_copy_is_degraded_from_two_seconds_of_lag_on(tmp_path: Path) -> 
         assert (late.details["lag_records"], late.details["lag_seconds"]) == (1, LATE_S)
         assert "1 events wait to be applied" in (late.reason or "")
         other.execute("ROLLBACK")
-        await asyncio.wait_for(projector.catch_up(), 20)
+        await asyncio.wait_for(projector.catch_up(), PATIENCE_S)
     assert copy_health(projector).status is HealthStatus.HEALTHY
     clock.set(began_ms + 60_000)
     assert copy_health(projector).status is HealthStatus.HEALTHY, "nothing waits, however long ago the last event was"
@@ -95,4 +96,4 @@ async def test_i84_a_mysql_that_never_answers_is_told_before_its_deadline(
         assert told(READ_MODEL).status is HealthStatus.HEALTHY
         assert service.health.report().ready
         proxy.clear()
-        await eventually(lambda: told(MYSQL).status is HealthStatus.HEALTHY, "the copy to catch up", 30)
+        await eventually(lambda: told(MYSQL).status is HealthStatus.HEALTHY, "the copy to catch up")

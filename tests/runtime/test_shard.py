@@ -13,6 +13,7 @@ from contracts.signal import Signal
 from shared.clock import ManualClock
 from shared.errors import Fenced, OutcomeUnknown, RetrySafe
 from tests.support.builders import T0, instrument
+from tests.support.deadline import PATIENCE_S
 from tests.support.journals import FaultyJournal
 from tests.support.records import claim
 from tradeengine.domain import decide
@@ -69,7 +70,7 @@ def decide_soon(shard: Shard, signals: Sequence[Signal]) -> Decided:
 
 async def stopped(running: "asyncio.Future[None]") -> BaseException | None:
     """Why a shard stopped."""
-    await asyncio.wait([running], timeout=10)
+    await asyncio.wait([running], timeout=PATIENCE_S)
     return running.exception()
 
 
@@ -177,7 +178,7 @@ async def test_a_shard_that_was_refused_brings_nothing_more_to_the_journal() -> 
         with pytest.raises(Fenced):
             await shard.process([configured(number)])
         with suppress(Fenced):
-            await asyncio.wait_for(shard._committer.settle(0), 5)
+            await asyncio.wait_for(shard._committer.settle(0), PATIENCE_S)
     assert journal.appends == [1], "what the second led to was decided on the first"
 
 
@@ -197,7 +198,7 @@ async def test_nothing_is_written_behind_a_claim_that_is_met_while_a_look_up_is_
     shard.state.forgotten_ms = T0 + 600_000
     running = asyncio.ensure_future(shard.run())
     with pytest.raises(Fenced):
-        await asyncio.wait_for(shard.decide([hold("1"), hold("2"), hold("3")]), 5)
+        await asyncio.wait_for(shard.decide([hold("1"), hold("2"), hold("3")]), PATIENCE_S)
     assert isinstance(await stopped(running), Fenced)
     assert journal.appends == [1], "a record behind the refused one might have found its position free"
 
@@ -220,7 +221,7 @@ async def test_a_claim_that_is_met_after_a_signal_that_breaks_the_core_is_not_ta
     journal.appends.clear()
     running = asyncio.ensure_future(shard.run())
     with pytest.raises(Fenced, match="shard 0 was taken by another, with epoch 1"):
-        await asyncio.wait_for(shard.decide([hold("bad"), hold("1")]), 5)
+        await asyncio.wait_for(shard.decide([hold("bad"), hold("1")]), PATIENCE_S)
     assert isinstance(await stopped(running), Fenced)
     assert journal.appends == [], "nothing of it is brought to the journal"
 

@@ -14,6 +14,7 @@ import pytest
 from scripts.devservices.processes import started_at
 from scripts.devservices.state import Started, State
 from scripts.devservices.waiting import wait_until
+from tests.support.deadline import PATIENCE_S
 from tests.support.process import clean_env
 from tests.support.services import MongoServer
 
@@ -83,7 +84,7 @@ def test_a_dead_and_a_frozen_server_are_noticed_and_mended(services: Services) -
     before = services.started()
     os.kill(before["mariadb"].pid, signal.SIGKILL)
     os.kill(before["mongodb"].pid, signal.SIGSTOP)
-    wait_until(lambda: not before["mariadb"].runs, what="MariaDB ends", seconds=10)
+    wait_until(lambda: not before["mariadb"].runs, what="MariaDB ends", seconds=PATIENCE_S)
 
     status = services("status")
     lines = dict(line.split(maxsplit=1) for line in status.stdout.splitlines())
@@ -175,9 +176,9 @@ def test_run_takes_its_servers_along_however_it_ends(how: signal.Signals, code: 
         # Ctrl-C goes to all who are in the terminal's foreground, the others to one process.
         (os.killpg if how is signal.SIGINT else os.kill)(running.pid, how)
 
-        assert running.wait(timeout=30) == code
+        assert running.wait(timeout=PATIENCE_S) == code
 
-    wait_until(lambda: not any(started_at(pid) for pid in servers), what="all children end", seconds=10)
+    wait_until(lambda: not any(started_at(pid) for pid in servers), what="all children end", seconds=PATIENCE_S)
     assert home.exists() is (how is signal.SIGKILL)
     shutil.rmtree(home, ignore_errors=True)
 

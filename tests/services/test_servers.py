@@ -16,6 +16,7 @@ from scripts.devservices.processes import started_at
 from scripts.devservices.waiting import wait_until
 from shared.errors import ConfigError
 from shared.mysql_address import MySqlAddress
+from tests.support.deadline import PATIENCE_S
 from tests.support.services import MongoServer, MySqlServer, NatsServer
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,13 +49,13 @@ def test_a_frozen_server_accepts_and_does_not_answer(mysql_server: MySqlServer, 
     mysql_server.freeze()
     mongo_server.freeze()
 
-    assert why_not_mysql(mysql_server.url, seconds=1) is not None
-    assert why_not_mongodb(mongo_server.url, seconds=1) is not None
+    assert why_not_mysql(mysql_server.url, seconds=3) is not None
+    assert why_not_mongodb(mongo_server.url, seconds=3) is not None
 
     mysql_server.thaw()
     mongo_server.thaw()
-    wait_until(mysql_server.answers, what="MariaDB answers again", seconds=10)
-    wait_until(mongo_server.answers, what="MongoDB answers again", seconds=10)
+    wait_until(mysql_server.answers, what="MariaDB answers again", seconds=PATIENCE_S)
+    wait_until(mongo_server.answers, what="MongoDB answers again", seconds=PATIENCE_S)
 
 
 def test_mysql_takes_values_as_mysql_8_does(mysql_uri: str) -> None:
@@ -128,7 +129,7 @@ def test_servers_die_with_the_process_that_started_them(server_folder: Path) -> 
         assert all(started_at(pid) for pid in pids)
         child.kill()
 
-    wait_until(lambda: not any(started_at(pid) for pid in pids), what="the servers end", seconds=10)
+    wait_until(lambda: not any(started_at(pid) for pid in pids), what="the servers end", seconds=PATIENCE_S)
 
 
 def test_a_nats_server_is_started_again_on_its_port(server_folder: Path) -> None:

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 import aiohttp
 
+from tests.support.deadline import PATIENCE_S
 from tests.support.process import EngineProcess, signal_document
 from tests.support.rig import Exchange
 
-_DEADLINE_S = 15.0
 _ENDED = ("CANCELED", "EXPIRED", "FINISHED", "REJECTED")
 
 
@@ -55,11 +55,11 @@ class Watch:
 
     async def until(self, condition: Callable[[], bool], what: str, log_tail: Callable[[], str]) -> None:
         """Wait until the exchange is as it should be."""
-        deadline = asyncio.get_running_loop().time() + _DEADLINE_S
+        deadline = asyncio.get_running_loop().time() + PATIENCE_S
         while not condition():
             self._moved.clear()
             left = deadline - asyncio.get_running_loop().time()
-            late = f"waited {_DEADLINE_S} s for {what}; held {dict(self.held)}, resting {dict(self.resting)}"
+            late = f"waited {PATIENCE_S} s for {what}; held {dict(self.held)}, resting {dict(self.resting)}"
             try:
                 await asyncio.wait_for(self._moved.wait(), max(left, 0))
             except TimeoutError:

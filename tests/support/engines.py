@@ -1,7 +1,6 @@
 """A real engine over a journal and the paper venue, as tests need it."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 from contracts.signal import Signal
 from contracts.subjects import shard_of
 from shared.clock import SystemClock
+from tests.support.deadline import eventually
 from tradeengine.domain.config import TradingConfig
 from tradeengine.domain.events import SignalDecided
 from tradeengine.journal.base import Journal
@@ -18,6 +18,8 @@ from tradeengine.runtime.shard import CommitListener
 from tradeengine.venue.paper.book import PaperBook
 from tradeengine.venue.paper.instruments import default_instrument
 from tradeengine.venue.paper.venue import PaperVenue
+
+__all__ = ["CLOCK", "SYMBOLS", "eventually", "make_signal", "paper_venue", "running_engine", "send"]
 
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
 CLOCK = SystemClock()
@@ -71,13 +73,3 @@ async def running_engine(
 async def send(engine: Engine, *signals: Signal) -> list[SignalDecided]:
     """Bring signals to the desk one after the other."""
     return [(await engine.decide(shard_of(s.symbol, engine.shards), [s]))[0] for s in signals]
-
-
-async def eventually(condition: Callable[[], bool], what: str, seconds: float = 10) -> None:
-    """Wait for a condition; fail with what was waited for."""
-    try:
-        async with asyncio.timeout(seconds):
-            while not condition():  # noqa: ASYNC110 (the condition is the world's, nothing tells of it)
-                await asyncio.sleep(0.005)
-    except TimeoutError:
-        raise AssertionError(f"waited {seconds} s for {what}") from None

@@ -10,15 +10,18 @@ from pathlib import Path
 import pytest
 
 from scripts.devservices.nats import NatsServer
+from tests.support.deadline import PATIENCE_S, Deadline
 
 __all__ = ["NatsServer", "nats_server", "wait_for_sync"]
 
+_LOOK_S = 0.02
 
-def wait_for_sync(condition: Callable[[], bool], *, what: str, seconds: float = 15) -> None:
-    deadline = time.monotonic() + seconds
+
+def wait_for_sync(condition: Callable[[], bool], *, what: str, seconds: float = PATIENCE_S) -> None:
+    deadline = Deadline(seconds, look_s=_LOOK_S)
     while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
-        time.sleep(0.02)
+        assert not deadline.passed(), f"not within {deadline}: {what}"
+        time.sleep(_LOOK_S)
 
 
 @pytest.fixture

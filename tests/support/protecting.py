@@ -4,8 +4,9 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
+from tests.support.deadline import PATIENCE_S
 from tests.support.process import signal_document
-from tests.support.rig import Exchange, Rig
+from tests.support.rig import LONG_WINDOW_MS, Exchange, Rig
 
 ALGO_ORDER = "/fapi/v1/algoOrder"
 ORDER = "/fapi/v1/order"
@@ -23,16 +24,23 @@ Orders = list[dict[str, Any]]
 
 
 async def opened(
-    made: Rig, action: str = "buy", strategy: str = "A", *, orders: int = 2, symbol: str = "BTCUSDT", **fields: Any
+    made: Rig,
+    action: str = "buy",
+    strategy: str = "A",
+    *,
+    orders: int = 2,
+    symbol: str = "BTCUSDT",
+    seconds: float = PATIENCE_S,
+    **fields: Any,
 ) -> Orders:
-    """Open a position and wait until so many more conditional orders rest; all of the symbol."""
+    """Open a position and wait until so many more conditional orders rest, and so long at most; all of the symbol."""
     before = len(await made.exchange.stops(symbol))
     given = {"quantity": "0.01" if symbol == "BTCUSDT" else "0.1", **fields}
     await made.engine.accept(signal_document(action, strategy, symbol=symbol, **given))
-    return await resting(made, before + orders, symbol)
+    return await resting(made, before + orders, symbol, seconds)
 
 
-async def resting(made: Rig, count: int, symbol: str = "BTCUSDT", seconds: float = 15) -> Orders:
+async def resting(made: Rig, count: int, symbol: str = "BTCUSDT", seconds: float = PATIENCE_S) -> Orders:
     """Wait until so many conditional orders of a symbol rest; those orders."""
     found: Orders = []
 
@@ -45,7 +53,7 @@ async def resting(made: Rig, count: int, symbol: str = "BTCUSDT", seconds: float
     return found
 
 
-async def flat(made: Rig, symbol: str = "BTCUSDT", side: str = "LONG", seconds: float = 15) -> None:
+async def flat(made: Rig, symbol: str = "BTCUSDT", side: str = "LONG", seconds: float = PATIENCE_S) -> None:
     """Wait until the exchange holds nothing of a leg, and no conditional order for it rests."""
 
     async def fits() -> bool:
@@ -54,7 +62,7 @@ async def flat(made: Rig, symbol: str = "BTCUSDT", side: str = "LONG", seconds: 
     await made.until(fits, f"{symbol} {side} to be flat, without orders", seconds)
 
 
-async def closed(made: Rig, strategy: str = "A", seconds: float = 15) -> dict[str, Any]:
+async def closed(made: Rig, strategy: str = "A", seconds: float = PATIENCE_S) -> dict[str, Any]:
     """Wait until the engine books a strategy's only position as closed; its row."""
     (row,) = await made.engine.until_rows(
         "/strategy-positions",
@@ -100,7 +108,8 @@ async def looks(made: Rig, count: int = 1, symbol: str = "BTCUSDT") -> None:
         asked = await made.exchange.requests("GET", OPEN_ALGO_ORDERS)
         # The tests' own look asks with another window.
         return sum(
-            row["parameters"].get("recvwindow") != "5000" and row["parameters"].get("symbol", symbol) == symbol
+            row["parameters"].get("recvwindow") != str(LONG_WINDOW_MS)
+            and row["parameters"].get("symbol", symbol) == symbol
             for row in asked
         )
 
@@ -110,7 +119,7 @@ async def looks(made: Rig, count: int = 1, symbol: str = "BTCUSDT") -> None:
     async def enough() -> bool:
         return await seen() >= wanted
 
-    await made.until(enough, f"{count} looks at {symbol}", 30)
+    await made.until(enough, f"{count} looks at {symbol}")
     await made.engine.until_projected()
 
 

@@ -5,7 +5,6 @@ import hashlib
 import hmac
 import re
 import subprocess
-import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from decimal import Decimal
@@ -15,6 +14,8 @@ from urllib.parse import urlencode
 
 import httpx
 
+from scripts.devservices.ports import Port, reserve
+from tests.support.deadline import PATIENCE_S, Deadline
 from tests.support.process import LOOK_S, NO_NATS, TRADEENGINE, EngineProcess, clean_env
 from tests.venue.binance.liar import Lie, liar
 
@@ -24,6 +25,9 @@ OPERATE = {"Authorization": f"Bearer {OPERATOR_KEY}"}
 
 ROOMY = {"weight_1m": 10**9, "orders_10s": 10**9, "orders_1m": 10**9}
 """Limits of an exchange that no test reaches, however often it looks."""
+
+LONG_WINDOW_MS = 60_000
+"""The longest that the exchange allows; no engine is set to it, so it also tells the tests' own requests."""
 
 _ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+")
 
@@ -45,6 +49,7 @@ class Exchange:
         self._arguments = arguments
         self._process: subprocess.Popen[bytes] | None = None
         self.port = 0
+        self._reserved: Port | None = None
         self.runs = 0
 
     @property
@@ -56,8 +61,11 @@ class Exchange:
         return f"ws://127.0.0.1:{self.port}"
 
     async def start(self) -> None:
-        """Start it and wait until it answers."""
+        """Start it and wait until it answers; its port stays its own while it is away."""
         assert self._process is None, "the exchange runs"
+        if self._reserved is None:
+            self._reserved = reserve()
+            self.port = self._reserved.number
         self.runs += 1
         log_file = self._folder / f"exchange.run-{self.runs}.log"
         command = [TRADEENGINE, "simulator", "--port", str(self.port), *self._arguments]
@@ -65,19 +73,25 @@ class Exchange:
             self._process = subprocess.Popen(
                 command, env=clean_env(), stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
             )
-        deadline = time.monotonic() + 30
-        while not (found := _ADDRESS.search(log_file.read_text(errors="replace"))):
+        deadline = Deadline()
+        while not _ADDRESS.search(log_file.read_text(errors="replace")):
             assert self._process.poll() is None, f"the exchange ended\n{log_file.read_text(errors='replace')}"
-            assert time.monotonic() < deadline, f"waited for the exchange\n{log_file.read_text(errors='replace')}"
+            assert not deadline.passed(), f"waited for the exchange\n{log_file.read_text(errors='replace')}"
             await asyncio.sleep(LOOK_S)
-        self.port = int(found[0].rpartition(":")[2])
 
     def kill(self) -> None:
         """End it as a power cut would."""
         if self._process is not None:
             self._process.kill()
-            self._process.wait(timeout=10)
+            self._process.wait(timeout=PATIENCE_S)
             self._process = None
+
+    def close(self) -> None:
+        """Leave no process behind, and give the port back."""
+        self.kill()
+        if self._reserved is not None:
+            self._reserved.release()
+            self._reserved = None
 
     async def post(self, path: str, document: Any) -> Any:
         """Use its control side."""
@@ -128,7 +142,9 @@ class Exchange:
     async def signed(self, method: str, path: str, **parameters: Any) -> Any:
         """Make a signed request of the exchange's own API, as somebody beside the engine does."""
         now = (await self._client.get(f"{self.url}/fapi/v1/time")).json()["serverTime"]
-        query = urlencode({**{k: str(v) for k, v in parameters.items()}, "timestamp": now, "recvWindow": 5000})
+        query = urlencode(
+            {**{k: str(v) for k, v in parameters.items()}, "timestamp": now, "recvWindow": LONG_WINDOW_MS}
+        )
         signature = hmac.new(SECRET.encode(), query.encode(), hashlib.sha256).hexdigest()
         answer = await self._client.request(
             method, f"{self.url}{path}?{query}&signature={signature}", headers={"X-MBX-APIKEY": KEY}
@@ -153,16 +169,16 @@ class Rig:
         self.exchange = exchange
         self.engine = engine
 
-    async def until(self, condition: Callable[[], Any], what: str, seconds: float = 15) -> Any:
+    async def until(self, condition: Callable[[], Any], what: str, seconds: float = PATIENCE_S) -> Any:
         """Wait until a condition, which may be asynchronous, holds; what it returned then."""
-        deadline = time.monotonic() + seconds
+        deadline = Deadline(seconds)
         while True:
             found = condition()
             if asyncio.iscoroutine(found):
                 found = await found
             if found:
                 return found
-            assert time.monotonic() < deadline, f"waited {seconds} s for {what}\n{self.engine.log_tail()}"
+            assert not deadline.passed(), f"waited {deadline} for {what}\n{self.engine.log_tail()}"
             await asyncio.sleep(LOOK_S)
 
 
@@ -208,10 +224,10 @@ async def rig(
         More of the engine's environment.
     """
     async with AsyncExitStack() as stack:
-        client = await stack.enter_async_context(httpx.AsyncClient(timeout=20, trust_env=False))
+        client = await stack.enter_async_context(httpx.AsyncClient(timeout=PATIENCE_S, trust_env=False))
         exchange = Exchange(folder, client)
         await exchange.start()
-        stack.callback(exchange.kill)
+        stack.callback(exchange.close)
         given_setup = dict(setup or {})
         await exchange.reset(**given_setup | {"options": ROOMY | given_setup.get("options", {})})
         if lies:

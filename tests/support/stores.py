@@ -41,7 +41,7 @@ async def _opened(kind: str, folder: Path, stack: AsyncExitStack) -> Journal:
     return journal
 
 
-async def empty_mongo_journal(uri: str, database: str, *, timeout_ms: int = 5_000) -> MongoJournal:
+async def empty_mongo_journal(uri: str, database: str, *, timeout_ms: int = 30_000) -> MongoJournal:
     """Journal on a database that the schema job has just made ready."""
     store = MongoStore(uri, database, timeout_ms=timeout_ms)
     await store.open()

@@ -16,6 +16,7 @@ import httpx
 from scripts.devservices.folders import throw_away_folder
 from scripts.devservices.ports import Port, reserve
 from scripts.devservices.toxiproxy import ToxiproxyServer
+from tests.support.deadline import PATIENCE_S
 
 Direction = Literal["upstream", "downstream"]
 """``upstream`` is what the client sends, ``downstream`` what the server answers."""
@@ -106,7 +107,7 @@ class Toxiproxy:
         self._proxies: list[Proxy] = []
 
     def __enter__(self) -> Self:
-        self._control = httpx.Client(base_url=self._server.start().url, trust_env=False)
+        self._control = httpx.Client(base_url=self._server.start().url, timeout=PATIENCE_S, trust_env=False)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -9,6 +9,7 @@ from contracts.signal import Signal
 from shared.clock import ManualClock
 from shared.errors import OutcomeUnknown, Rejected, RetrySafe
 from tests.support.builders import T0
+from tests.support.deadline import PATIENCE_S
 from tradeengine.runtime.demo.presets import tick_strategies
 from tradeengine.runtime.demo.runner import Demo
 from tradeengine.runtime.demo.writer import Document
@@ -121,7 +122,7 @@ async def test_it_runs_until_it_is_cancelled_and_pauses_between_rounds() -> None
         pause_s=2,
     )
     task = asyncio.create_task(show.run())
-    await asyncio.wait_for(enough.wait(), timeout=20)
+    await asyncio.wait_for(enough.wait(), timeout=PATIENCE_S)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 

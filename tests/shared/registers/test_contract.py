@@ -10,6 +10,7 @@ from shared.mongodb import MongoStore
 from shared.registers.base import Entry, Register
 from shared.registers.memory import MemoryRegister
 from shared.registers.mongodb import MongoRegister
+from tests.support.deadline import PATIENCE_S
 
 Users = Callable[[], Register]
 """Makes one more user of the same document, to be opened."""
@@ -25,7 +26,7 @@ async def users(request: pytest.FixtureRequest) -> AsyncIterator[Users]:
     async with AsyncExitStack() as stack:
 
         def make() -> Register:
-            made = MongoRegister(MongoStore(uri, database), "ledger", timeout_s=5)
+            made = MongoRegister(MongoStore(uri, database), "ledger", timeout_s=PATIENCE_S)
             stack.push_async_callback(made.close)
             return made
 

@@ -10,7 +10,9 @@ from typing import Any, Self
 
 from websockets.sync.client import connect
 
-DEADLINE_S = 8.0
+from tests.support.deadline import PATIENCE_S
+
+DEADLINE_S = PATIENCE_S
 
 
 class Stream:

@@ -7,6 +7,7 @@ import pytest
 
 from tests.simulator.conformance.sim import BTC, KEY, SECRET, Sim
 from tests.simulator.conformance.wire import FORM, Wire, encoded, ok, refused, signature
+from tests.support.deadline import PATIENCE_S
 
 ACCOUNT = "/fapi/v1/accountConfig"
 
@@ -354,7 +355,7 @@ def test_placing_costs_orders_and_no_weight(sim: Sim) -> None:
 def test_a_connection_serves_many_requests(sim: Sim) -> None:
     """HTTP keep-alive: after a request has been read the connection is never closed without reason."""
     parts = urlsplit(sim.url)
-    with socket.create_connection((parts.hostname, parts.port), timeout=5) as connection:
+    with socket.create_connection((parts.hostname, parts.port), timeout=PATIENCE_S) as connection:
         for _ in range(3):
             connection.sendall(f"GET /fapi/v1/ping HTTP/1.1\r\nHost: {parts.netloc}\r\n\r\n".encode())
             assert connection.recv(4096).startswith(b"HTTP/1.1 200")

@@ -29,6 +29,7 @@ from tests.simulator.conformance.documents import (
 )
 from tests.simulator.conformance.sim import BTC, ETH, Sim
 from tests.simulator.conformance.wire import ok
+from tests.support.deadline import PATIENCE_S
 
 Ids = Mapping[str, int]
 Arguments = Callable[[Ids], dict[str, Any]]
@@ -240,7 +241,7 @@ async def test_the_user_socket(client: Client) -> None:
     sockets = client.sockets(user_timeout=300, max_queue_size=1000)
     async with client.opened(sockets.futures_user_socket()) as socket:
         order = await client.futures_create_order(**{**LIMIT, "newClientOrderId": "streamed"})
-        event = await asyncio.wait_for(socket.recv(), 8)
+        event = await asyncio.wait_for(socket.recv(), PATIENCE_S)
     assert (event["e"], event["o"]["i"], event["o"]["c"]) == ("ORDER_TRADE_UPDATE", order["orderId"], "streamed")
 
 
@@ -262,7 +263,7 @@ async def test_market_sockets(client: Client, virtual: Sim, open_socket: Any, ki
         await client.futures_create_order(symbol=BTC, side="BUY", positionSide="LONG", type="MARKET", quantity="0.010")
         virtual.advance(3000)
         while True:
-            message = await asyncio.wait_for(socket.recv(), 8)
+            message = await asyncio.wait_for(socket.recv(), PATIENCE_S)
             event = message.get("data", message)
             if event["e"] == kind:
                 return

@@ -10,6 +10,8 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 from urllib.parse import quote_plus, urlsplit
 
+from tests.support.deadline import PATIENCE_S
+
 FORM = "application/x-www-form-urlencoded"
 
 
@@ -62,7 +64,7 @@ class Wire:
 
     def __init__(self, url: str, key: str, secret: str, now_ms: Callable[[], int]) -> None:
         parts = urlsplit(url)
-        self._connection = HTTPConnection(parts.hostname or "", parts.port, timeout=10)
+        self._connection = HTTPConnection(parts.hostname or "", parts.port, timeout=PATIENCE_S)
         self.key = key
         self.secret = secret
         self.now_ms = now_ms

@@ -8,11 +8,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tests.support.deadline import PATIENCE_S
 from tests.support.process import TRADEENGINE, clean_env
 
 _REST = re.compile(r"^\s+REST\s+(http://\S+)/fapi$", re.MULTILINE)
-_START_S = 30
-_STOP_S = 15
 
 
 class SimulatorProcess:
@@ -41,7 +40,7 @@ class SimulatorProcess:
             self._process = subprocess.Popen(
                 self._command, env=clean_env(), stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
             )
-        async with asyncio.timeout(_START_S):
+        async with asyncio.timeout(PATIENCE_S):
             while not (found := _REST.search(self.output)):
                 assert self._process.poll() is None, self.output
                 await asyncio.sleep(0.02)
@@ -58,4 +57,4 @@ class SimulatorProcess:
         """Send a signal and wait for the end; the exit code."""
         assert self._process is not None
         self._process.send_signal(number)
-        return await asyncio.to_thread(self._process.wait, _STOP_S)
+        return await asyncio.to_thread(self._process.wait, PATIENCE_S)

@@ -12,10 +12,11 @@ from urllib.parse import quote_plus
 import aiohttp
 from yarl import URL
 
+from tests.support.deadline import PATIENCE_S
 from tradeengine.simulator.server import SimulatorServer
 
 KEY, SECRET = "simulator-key", "simulator-secret"
-DEADLINE_S = 10
+DEADLINE_S = PATIENCE_S
 ORDER = {"symbol": "BTCUSDT", "side": "BUY", "positionSide": "LONG", "type": "MARKET", "quantity": "0.010"}
 RESTING = ORDER | {"type": "LIMIT", "timeInForce": "GTC", "price": "49000"}
 

@@ -11,6 +11,7 @@ import pytest
 
 from tests.simulator.server.processes import SimulatorProcess
 from tests.simulator.server.raw import KEY, RESTING, SECRET, form, signature
+from tests.support.deadline import PATIENCE_S, Deadline
 from tests.support.process import tradeengine
 
 pytestmark = pytest.mark.process
@@ -40,9 +41,9 @@ async def open_ids(url: str) -> list[str]:
 
 
 def wait_for_text(file: Path, text: str) -> None:
-    deadline = time.monotonic() + 10
+    deadline = Deadline()
     while not file.exists() or text not in file.read_text():
-        assert time.monotonic() < deadline, f"no {text} in {file}"
+        assert not deadline.passed(), f"no {text} in {file}"
         time.sleep(0.05)
 
 
@@ -114,7 +115,7 @@ async def test_prices_are_played_faster(tmp_path: Path) -> None:
     file = tmp_path / "eth.csv"
     file.write_text(PRICES)
     async with SimulatorProcess(tmp_path, "--prices", f"ETHUSDT={file}", "--speed", "600") as simulator:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             price = 0.0
             while price != 104.5:
                 await asyncio.sleep(0.02)

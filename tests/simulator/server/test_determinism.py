@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 from tests.simulator.server.raw import ORDER, RESTING, SECRET, Raw, form, signature
+from tests.support.deadline import PATIENCE_S
 from tradeengine.simulator.server import SimulatorServer
 
 
@@ -55,7 +56,7 @@ async def history(seed: int) -> tuple[list[bytes], list[bytes]]:
         await recorder.signed("POST", "/fapi/v1/leverage", symbol="ETHUSDT", leverage=3)
         events: list[bytes] = []
         while not events or b"ACCOUNT_CONFIG_UPDATE" not in events[-1]:
-            message = await stream.ws.receive(timeout=10)
+            message = await stream.ws.receive(timeout=PATIENCE_S)
             events.append(message.data.encode())
         await recorder.close()
         return recorder.seen, events

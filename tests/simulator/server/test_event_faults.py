@@ -7,6 +7,7 @@ import aiohttp
 import pytest
 
 from tests.simulator.server.raw import Raw, Stream
+from tests.support.deadline import PATIENCE_S
 
 EVENT = {"event": "ORDER_TRADE_UPDATE", "x": "TRADE"}
 
@@ -82,7 +83,7 @@ async def test_the_stream_is_cut_before_or_after_an_event(raw: Raw) -> None:
         await raw.fault("drop_connection", match={"event": "ACCOUNT_UPDATE"}, when=when)
         assert (await raw.order()).status == 200
         read = []
-        while (message := await stream.ws.receive(timeout=5)).type.name == "TEXT":
+        while (message := await stream.ws.receive(timeout=PATIENCE_S)).type.name == "TEXT":
             read.append(message.json())
         assert kinds(read)["ACCOUNT_UPDATE"] == got
         assert stream.ws.close_code == 1006

@@ -6,6 +6,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from tests.support.deadline import PATIENCE_S
 from tradeengine.simulator.http import _write_half, cut
 
 
@@ -28,7 +29,7 @@ async def test_half_an_answer_for_a_client_that_has_gone_is_no_error() -> None:
         async with aiohttp.ClientSession() as client:
             with pytest.raises(aiohttp.ClientConnectionError):
                 await client.get(f"http://{host}:{port}/")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             assert (await outcome).status == 200
     finally:
         await runner.cleanup()

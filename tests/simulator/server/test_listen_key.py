@@ -3,6 +3,7 @@
 import asyncio
 
 from tests.simulator.server.raw import Raw
+from tests.support.deadline import PATIENCE_S
 from tradeengine.simulator.server import SimulatorServer
 
 MINUTE_MS = 60_000
@@ -88,16 +89,16 @@ async def test_pings_come_every_three_minutes(raw: Raw) -> None:
     ws = await raw.session.ws_connect(raw.server.ws_url + "/ws/btcusdt@aggTrade", autoping=False)
     for _ in range(2):
         await advance(raw, 3 * MINUTE_MS)
-        assert (await ws.receive(timeout=5)).type.name == "PING"
+        assert (await ws.receive(timeout=PATIENCE_S)).type.name == "PING"
 
 
 async def test_who_answers_no_ping_is_closed_and_who_does_is_not(real_server: SimulatorServer) -> None:
     async with Raw(real_server) as raw:
-        await raw.reset(options={"ping_interval_ms": 20, "pong_timeout_ms": 300})
+        await raw.reset(options={"ping_interval_ms": 20, "pong_timeout_ms": 3_000})
         good = await raw.stream("/ws/btcusdt@aggTrade")
         bad = await raw.session.ws_connect(raw.server.ws_url + "/ws/btcusdt@aggTrade", autoping=False)
         reading = asyncio.create_task(good.next())
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while (await bad.receive()).type.name == "PING":
                 pass
         assert bad.close_code == 1008

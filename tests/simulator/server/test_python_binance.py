@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.simulator.server.raw import KEY, SECRET, Raw
+from tests.support.deadline import PATIENCE_S
 from tradeengine.simulator.server import SimulatorServer
 
 with warnings.catch_warnings():
@@ -47,7 +48,7 @@ def manager(client: Any, server: SimulatorServer) -> Any:
 
 async def until(socket: Any, name: str, **fields: Any) -> list[Any]:
     read: list[Any] = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             read.append(await socket.recv())
             body = read[-1] | read[-1].get("o", {})
@@ -62,7 +63,7 @@ async def test_create_makes_its_spot_calls(real_server: SimulatorServer) -> None
 
     client = await Here.create(KEY, SECRET)
     try:
-        assert abs(client.timestamp_offset) < 1_000
+        assert abs(client.timestamp_offset) < 1_000 * PATIENCE_S
         assert await client.futures_ping() == {}
         assert (await client.futures_account_config())["dualSidePosition"] is True
     finally:
@@ -134,7 +135,7 @@ async def test_market_sockets(client: Any, real_server: SimulatorServer) -> None
     ):
         await raw.control("POST", "mark", {"symbol": "BTCUSDT", "price": "50001"})
         await raw.order()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             assert (await marks.recv())["stream"] == "btcusdt@markPrice@1s"
             assert (await tickers.recv())["data"]["e"] == "bookTicker"
             assert (await klines.recv())["e"] == "continuous_kline"

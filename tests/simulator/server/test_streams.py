@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 
 from tests.simulator.server.raw import DEADLINE_S, ORDER, Raw, Stream, form, signature
+from tests.support.deadline import PATIENCE_S
 from tradeengine.simulator.server import SimulatorServer
 from tradeengine.simulator.streams import StreamAddress, parse_address
 
@@ -225,7 +226,10 @@ async def test_mark_prices_come_by_the_clock_of_the_machine(real_server: Simulat
 
 def exchange_messages(host: str, port: int, head: str, order: str) -> bool:
     """Whether an event has arrived by the time that the answer has; by plain sockets, without a loop of their own."""
-    with socket.create_connection((host, port), 10) as ws, socket.create_connection((host, port), 10) as http:
+    with (
+        socket.create_connection((host, port), PATIENCE_S) as ws,
+        socket.create_connection((host, port), PATIENCE_S) as http,
+    ):
         ws.sendall(head.encode())
         received = b""
         while b"\r\n\r\n" not in received:
@@ -255,7 +259,7 @@ async def test_events_of_many_requests_keep_their_order(raw: Raw) -> None:
     document = {"symbol": "BTCUSDT", "price": "50000"}
     await asyncio.gather(*(raw.order() if n % 3 else raw.control("POST", "mark", document) for n in range(60)))
     trades: list[int] = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while len(trades) < 40:
             event = await stream.next()
             if event["e"] == "ORDER_TRADE_UPDATE" and event["o"]["x"] == "TRADE":

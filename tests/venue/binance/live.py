@@ -10,6 +10,7 @@ import aiohttp
 
 from contracts.enums import OrderStatus
 from shared.clock import SystemClock
+from tests.support.deadline import PATIENCE_S, Deadline
 from tests.venue.binance.liar import Lie, liar
 from tradeengine.domain.inputs import FillReported, OrderReported
 from tradeengine.domain.orders import ApprovedOrder
@@ -28,22 +29,22 @@ T = TypeVar("T")
 SYMBOLS = ("BTCUSDT", "ETHUSDT")
 KEY = ("simulator-key", "simulator-secret")
 QUICK = UserPatience(
-    connect_s=2,
-    heartbeat_s=1,
+    connect_s=20,
+    heartbeat_s=6,
     first_pause_s=0.02,
     most_pause_s=0.2,
     start_s=20,
     keep_s=0.3,
-    message_s=0.3,
-    silence_s=0.5,
+    message_s=1,
+    silence_s=1.5,
     look_s=0.02,
     first_retry_s=0.05,
     most_retry_s=0.2,
 )
-"""Waits of tests: short, and far longer than loopback takes."""
+"""Waits of tests: short, and far longer than loopback takes, also where the machine stands still for a moment."""
 UNLIMITED = Limits(10**9, 10**9, 10**9)
 """Budgets have tests of their own; here they would only make tests wait."""
-DEADLINE_S = 20
+_LOOK_S = 0.01
 
 
 @dataclass
@@ -143,20 +144,20 @@ class Live:
 
     async def until_requested(self, path: str, since: int) -> None:
         """Wait until more than so many requests for a path have arrived."""
-        deadline = self.clock.monotonic() + DEADLINE_S
+        deadline = Deadline(look_s=_LOOK_S)
         while await self.requested(path) <= since:
-            assert self.clock.monotonic() < deadline, f"{path} was not asked for"
-            await self.clock.sleep(0.01)
+            assert not deadline.passed(), f"{path} was not asked for in {deadline}"
+            await self.clock.sleep(_LOOK_S)
 
     async def requested(self, path: str) -> int:
         return sum(each["path"].endswith(path) for each in await self.requests())
 
-    async def until(self, condition: Callable[[], Any], what: str) -> None:
+    async def until(self, condition: Callable[[], Any], what: str, seconds: float = PATIENCE_S) -> None:
         """Wait for a condition, with a deadline."""
-        deadline = self.clock.monotonic() + DEADLINE_S
+        deadline = Deadline(seconds, _LOOK_S)
         while not condition():
-            assert self.clock.monotonic() < deadline, f"{what} did not come about; told {self.told[-5:]}"
-            await self.clock.sleep(0.01)
+            assert not deadline.passed(), f"{what} did not come about in {deadline}; told {self.told[-5:]}"
+            await self.clock.sleep(_LOOK_S)
 
     def fills(self) -> list[tuple[str, str, str]]:
         """Symbol, trade id and client order id of what was told."""

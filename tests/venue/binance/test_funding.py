@@ -208,8 +208,8 @@ async def test_what_was_announced_is_looked_for_until_it_is_listed(sim: Live) ->
 
 
 async def test_without_a_word_it_is_looked_after_each_funding_time() -> None:
-    # 2023-11-14 23:59:59 UTC: a second before a funding time.
-    async with live(positions=LEGS[:1], clock_ms=1_700_006_399_000) as sim:
+    # 2023-11-14 23:59:55 UTC: five seconds before a funding time.
+    async with live(positions=LEGS[:1], clock_ms=1_700_006_395_000) as sim:
         await sim.rest.measure_clock()
         feed = reading(sim)
         await feed.first()

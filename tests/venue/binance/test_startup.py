@@ -13,6 +13,7 @@ from tests.venue.binance.rig import Rig, rig, settings
 from tests.venue.binance.wire import serving
 from tradeengine.venue.binance.build import build_venue
 
+NOBODYS_PORT = 9
 HELD = [{"symbol": "BTCUSDT", "positionSide": "LONG", "qty": "0.010", "entryPrice": "50000"}]
 
 
@@ -194,8 +195,8 @@ async def said_of_account(account: Any) -> str:
         return str(refused.value)
 
 
-async def test_an_exchange_that_is_away_is_no_mistake_of_the_settings(unused_tcp_port: int) -> None:
-    venue = build_venue(settings(f"http://127.0.0.1:{unused_tcp_port}"), SystemClock())
+async def test_an_exchange_that_is_away_is_no_mistake_of_the_settings() -> None:
+    venue = build_venue(settings(f"http://127.0.0.1:{NOBODYS_PORT}"), SystemClock())
     for request in (venue.open(lambda _: None), venue.instruments(), venue.check()):
         with pytest.raises(RetrySafe, match="not sent"):
             await request

@@ -71,11 +71,9 @@ async def test_i63_an_expired_listen_key_loses_no_fill(rig: Live) -> None:
 async def test_i63_a_cut_connection_loses_no_fill_and_is_replaced_in_two_seconds(rig: Live, feed: AccountFeed) -> None:
     for number in range(5):
         await rig.fault("drop_connection", {"event": "ORDER_TRADE_UPDATE", "x": "TRADE"}, when="before")
-        began = rig.clock.monotonic()
         await rig.trade(f"te-j-0-{number}o")
-        await rig.until(lambda: feed.stream.rebuilds == number + 1, "a new connection")  # noqa: B023 - awaited here
-        await rig.until(lambda: feed.trouble is None, "being alive again")
-        assert rig.clock.monotonic() - began < 2
+        replaced = number + 1
+        await rig.until(lambda: (feed.stream.rebuilds, feed.trouble) == (replaced, None), "being alive", 2)  # noqa: B023 - awaited here
     await rig.until(lambda: len(rig.fills()) == 5, "all fills")
     assert ids(rig) == [f"te-j-0-{number}o" for number in range(5)]
 
@@ -95,9 +93,9 @@ async def test_i63_the_close_after_a_day_loses_no_fill() -> None:
 
 async def test_a_dead_connection_that_nobody_closed_is_noticed_by_its_pings(rig: Live) -> None:
     async with relay(rig.server.port) as (cable, port):
-        feed = rig.feed(url=f"ws://127.0.0.1:{port}")
+        feed = rig.feed(url=f"ws://127.0.0.1:{port}", patience=replace(QUICK, heartbeat_s=2))
         await feed.start()
-        await rig.clock.sleep(1.2)
+        await rig.clock.sleep(2.5)
         assert feed.stream.rebuilds == 0, "pings that are answered are no reason"
         cable.go_dead()
         await rig.trade(OWN)
@@ -194,7 +192,7 @@ async def test_what_happens_while_the_gap_is_read_is_told_afterwards(rig: Live) 
     await rig.send(feed, entry(OrderKind.LIMIT, client_order_id=OWN), price="45000", timeInForce="GTC")
     await rig.until(lambda: feed.links.is_heard(OWN), "the acceptance")
     # Trades are read first: what happens while the answer about orders is held back is in no answer.
-    await rig.fault({"delay_ms": 500}, {"path": "*/openOrders"}, when="after")
+    await rig.fault({"delay_ms": 3_000}, {"path": "*/openOrders"}, when="after")
     before = await rig.requested("openOrders")
     await rig.fault("drop_streams")
     await rig.until_requested("openOrders", before)
@@ -213,7 +211,7 @@ async def test_more_messages_than_fit_while_the_gap_is_read(rig: Live) -> None:
     await feed.start()
     await rig.send(feed, entry(OrderKind.LIMIT, client_order_id=OWN), price="45000", timeInForce="GTC")
     await rig.until(lambda: feed.links.is_heard(OWN), "the acceptance")
-    await rig.fault({"delay_ms": 1000}, {"path": "*/openOrders"}, when="after")
+    await rig.fault({"delay_ms": 3_000}, {"path": "*/openOrders"}, when="after")
     before = await rig.requested("openOrders")
     await rig.fault("drop_streams")
     await rig.until_requested("openOrders", before)
@@ -252,8 +250,8 @@ async def test_no_listen_key_is_trouble_until_there_is_one(rig: Live, effect: An
 
 async def test_a_stream_that_does_not_come_up_says_why_and_leaves_nothing_behind(rig: Live) -> None:
     await rig.fault("html_503", {"path": "/private/ws"}, times=None)
-    feed = rig.feed(patience=replace(QUICK, start_s=0.5))
-    with pytest.raises(RetrySafe, match=r"did not come up in 0.5 s: .*503"):
+    feed = rig.feed(patience=replace(QUICK, start_s=3))
+    with pytest.raises(RetrySafe, match=r"did not come up in 3 s: .*503"):
         await feed.start()
     await rig.clear_faults()
     await feed.start()
@@ -261,7 +259,7 @@ async def test_a_stream_that_does_not_come_up_says_why_and_leaves_nothing_behind
 
 
 async def test_the_listen_key_is_never_deleted_and_is_kept_alive(rig: Live, feed: AccountFeed) -> None:
-    await rig.clock.sleep(0.8)
+    await rig.until_requested("listenKey", 1)
     await rig.fault("drop_streams")
     await rig.until(lambda: feed.stream.rebuilds == 1 and feed.trouble is None, "a new connection")
     await feed.stop()

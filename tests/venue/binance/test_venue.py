@@ -139,7 +139,7 @@ async def test_an_order_that_the_exchange_does_not_know_ends_without_executions(
 
 
 async def test_an_order_that_is_not_visible_yet_is_found_in_time() -> None:
-    async with rig(options={"not_found_lag_ms": 300}, settle_s=5) as desk:
+    async with rig(options={"not_found_lag_ms": 2_000}, settle_s=20) as desk:
         await desk.open()
         order = entry(quantity="0.002")
         await desk.sim.fault("drop_connection", {"method": "POST", "path": "/fapi/v1/order"}, when="after")
