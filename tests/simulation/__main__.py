@@ -3,11 +3,13 @@
 import argparse
 import os
 import sys
+from pathlib import Path
 from typing import Final
 
 from tests.simulation.campaign import Failure, Total, run
 from tests.simulation.history import play
 from tests.simulation.plan import make_plan
+from tests.simulation.progress import Progress
 
 _LINES: Final = 120
 
@@ -18,6 +20,9 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=200, help="how many histories")
     parser.add_argument("--first", type=int, default=0, help="seed of the first")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
+    parser.add_argument(
+        "--resume", type=Path, metavar="FILE", help="keep progress there, and play nothing again that it has"
+    )
     parser.add_argument("--show", type=int, metavar="SEED", help="play one history and print its whole timeline")
     parser.add_argument(
         "--only", metavar="N,N", help="with --show: only these of its faults, counted from 0; - for none"
@@ -34,7 +39,8 @@ def main() -> int:
             _tell(failure)
         told = len(total.failures)
 
-    total = run(arguments.first, arguments.seeds, arguments.jobs, progress)
+    kept = Progress(arguments.resume) if arguments.resume is not None else None
+    total = run(arguments.first, arguments.seeds, arguments.jobs, progress, kept=kept)
     _sum_up(total)
     return 1 if total.failures else 0
 

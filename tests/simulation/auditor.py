@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal, localcontext
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,7 +14,7 @@ from tests.campaigns.exchange import Account, Row, Rows
 from tests.campaigns.ledger import Ledger
 from tests.domain.invariants import check
 from tests.simulation.exchange import SYMBOLS
-from tests.simulation.plan import LEASE_S, SHARDS
+from tests.simulation.plan import LEASE_S, SHARDS, WINDOW_MS
 from tests.simulation.publications import complaints
 from tests.simulation.store import at_once
 from tests.simulation.tables import Tables
@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 _LOOK_S: Final = 0.25
 _STOPS: Final = ("STOP_MARKET", "TRAILING_STOP_MARKET")
 _MOST_ROWS: Final = 1000
-NAKED_S: Final = LEASE_S * 1.01 + 0.5 + 6.0 + 5.0 + 8.0
+_ROUNDING: Final = Decimal("1.01")
+"""A limit order counts at its own price, which may lie a little below the lowest mark."""
+NAKED_S: Final = LEASE_S * 1.01 + 0.5 + (WINDOW_MS / 1000 + 4.0) + 5.0 + 8.0
 """How long a position may stand without its stop while nothing goes wrong: a lease that has to run out, the settling
 of what its last owner had sent, a look of the reconciler, and what the exchange client waits between its attempts."""
 
@@ -44,8 +46,10 @@ class Auditor:
         self._world = world
         self._ledger = Ledger(world.truth.journal)
         self._naked: dict[tuple[str, PositionSide], float] = {}
+        self._told_exposure = False
         self._told_naked: set[tuple[str, PositionSide]] = set()
         self._planned_ids: set[str] = set()
+        self._read: dict[int, Signal] = {}
         self.figures: Counter[str] = Counter()
         self.wrong: list[str] = []
         world.on_append = self._note_planned
@@ -69,6 +73,27 @@ class Auditor:
         while True:
             await asyncio.sleep(_LOOK_S)
             self._watch_cover()
+            self._watch_exposure()
+
+    def _watch_exposure(self) -> None:
+        """All positions together, at the lowest prices that there were, keep to the account's limit.
+
+        An opening is let in while all are worth less than the limit at the prices of that moment; those that rise later
+        may carry them beyond, so the lowest tell without a doubt whether too much was let in.
+        """
+        limit = self._world.settings.max_total_exposure_usd
+        if limit is None or self._told_exposure:
+            return
+        lowest, used = self._world.lowest, ZERO
+        for symbol, contract in self._world.exchange.world.exchange.state.contracts.items():
+            used += sum((abs(contract.leg(side.value).amount) for side in PositionSide), ZERO) * lowest[symbol]
+        self.figures["most exposure, % of limit"] = max(
+            self.figures["most exposure, % of limit"], round(used / limit * 100)
+        )
+        if used > limit * _ROUNDING:
+            self._told_exposure = True
+            self.wrong.append(f"positions of {used:.0f} USD were let in, {limit} USD are allowed")
+            self._world.note("WRONG", self.wrong[-1])
 
     def _watch_cover(self) -> None:
         """Count the seconds for which a position is naked, from the end of the last fault on."""
@@ -136,27 +161,28 @@ class Auditor:
                 for name, projector in service.publications.projectors.items()
                 if projector.lag().records
             ]
-        return found or self._unequal()
+        return found or self._unequal(self._states())
 
-    def _unequal(self) -> list[str]:
+    def _unequal(self, states: Sequence[ShardState]) -> list[str]:
         """What is not equal yet between books and exchange."""
         at_once(self._ledger.update())
         if self._ledger.faults:
             return []
-        return differences(self._states(), self._ledger, self._account())
+        return differences(states, self._ledger, self._account())
 
     def judge(self) -> list[str]:
         """Everything that must not be."""
         at_once(self._ledger.update())
+        states = self._states()
         return [
             *self.wrong,
             *self._ledger.faults,
-            *self._invariants(),
-            *self._unequal(),
+            *self._invariants(states),
+            *self._unequal(states),
             *self._executed_once(),
             *self._tables(),
-            *complaints(self._world.broker, self._signals(), self._states()),
-            *[f"state of shard {n} differs from the journal's" for n in self._strayed()],
+            *complaints(self._world.broker, self._signals(), states),
+            *[f"state of shard {n} differs from the journal's" for n in self._strayed(states)],
             *[f"{signal.signal_id} has no outcome" for signal in self._signals() if not self._decided(signal)],
         ]
 
@@ -164,22 +190,25 @@ class Auditor:
         return at_once(self._world.truth.journal.is_decided(_key(signal)))
 
     def _signals(self) -> list[Signal]:
-        return [Signal.from_json(data) for data in self._world.sent.values()]
+        for number, data in self._world.sent.items():
+            if number not in self._read:
+                self._read[number] = Signal.from_json(data)
+        return list(self._read.values())
 
     def _states(self) -> list[ShardState]:
         return [at_once(load_state(self._world.truth.journal, shard)).state for shard in range(SHARDS)]
 
-    def _invariants(self) -> Iterator[str]:
+    def _invariants(self, states: Sequence[ShardState]) -> Iterator[str]:
         with localcontext(MONEY):
-            for state in self._states():
+            for state in states:
                 try:
                     check(state)
                 except AssertionError as error:
                     yield f"shard {state.shard}: {error}"
 
-    def _strayed(self) -> Iterator[int]:
+    def _strayed(self, states: Sequence[ShardState]) -> Iterator[int]:
         """Shards whose state in their pod is not what the journal says."""
-        by_journal = {state.shard: state.canonical() for state in self._states()}
+        by_journal = {state.shard: state.canonical() for state in states}
         for pod in self._world.pods:
             if pod.service is not None:
                 for state in pod.service.engine.states:

@@ -4,17 +4,18 @@ import gc
 import multiprocessing
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from tests.simulation.faults import KINDS
 from tests.simulation.history import Outcome, play
 from tests.simulation.plan import Plan, make_plan
+from tests.simulation.progress import Progress
 from tests.simulation.shrink import shrink
 
 _CHUNK: Final = 4
-_FIGURES: Final = ("longest naked, ms", "settled in s")
+_FIGURES: Final = ("longest naked, ms", "settled in s", "most exposure, % of limit")
 """Figures of which the greatest counts; all others are added up."""
 
 
@@ -58,7 +59,15 @@ def shrunk(plan: Plan) -> Failure:
     return Failure(plan.seed, outcome.wrong, least, outcome.timeline)
 
 
-def run(first: int, seeds: int, jobs: int, progress: Callable[[Total, float], None], *, most: int = 5) -> Total:
+def run(
+    first: int,
+    seeds: int,
+    jobs: int,
+    progress: Callable[[Total, float], None],
+    *,
+    most: int = 5,
+    kept: Progress | None = None,
+) -> Total:
     """Play histories.
 
     Parameters
@@ -71,10 +80,19 @@ def run(first: int, seeds: int, jobs: int, progress: Callable[[Total, float], No
         Told after each history, with the seconds since the start.
     most
         Failures after which nothing more is played.
+    kept
+        Where progress is kept; what it has is not played again.
     """
     total, began = Total(), time.monotonic()
-    for outcome, cpu_s in _outcomes(range(first, first + seeds), jobs):
+    asked = range(first, first + seeds)
+    before = list(kept.of(asked)) if kept is not None else []
+    for outcome, cpu_s in before:
         total.add(outcome, cpu_s)
+    known = {outcome.seed for outcome, _ in before}
+    for outcome, cpu_s in _outcomes([seed for seed in asked if seed not in known], jobs):
+        total.add(outcome, cpu_s)
+        if kept is not None:
+            kept.add(outcome, cpu_s)
         if outcome.wrong:
             total.failures.append(shrunk(make_plan(outcome.seed)))
         progress(total, time.monotonic() - began)
@@ -83,7 +101,7 @@ def run(first: int, seeds: int, jobs: int, progress: Callable[[Total, float], No
     return total
 
 
-def _outcomes(seeds: range, jobs: int) -> Iterator[tuple[Outcome, float]]:
+def _outcomes(seeds: Sequence[int], jobs: int) -> Iterator[tuple[Outcome, float]]:
     if jobs == 1:
         yield from map(_one, seeds)
         return

@@ -33,21 +33,26 @@ EVENTS: Final[dict[str, Any]] = {
     "very late": {"delay_event_ms": 4_000},
 }
 _EVENT_NAMES: Final = ("ORDER_TRADE_UPDATE", "ALGO_UPDATE", "ACCOUNT_UPDATE", "TRADE_LITE")
+UNHEARD: Final = ("-1007", "503 unknown", "cut", "html", "7 s late")
+"""Answers that leave open whether an order was executed."""
 _STORE_REQUESTS: Final = ("append", "read", "renew", "take", "release", "snapshot", "lookup", "leases", "*")
 
-_AIMED: Final = ("kill", "freeze", "suspend", "stop", "partition", "slow")
+_AIMED: Final = ("kill", "freeze", "suspend", "stop", "partition", "slow", "held up")
 POINTS: Final = (
     "append",
-    *["append answered"] * 4,
+    *["append answered"] * 2,
+    *["market planned"] * 5,
     "order",
     *["order answered"] * 2,
     "cancel",
     "cancel answered",
 )
-"""Points in a pod's work that a fault may wait for: before a request leaves, and when its answer has come."""
+"""Points in a pod's work that a fault may wait for: before a request leaves, when its answer has come, and when a
+record is committed that plans an order at market, which the exchange would take twice."""
 KINDS: Final = (
     ("kill", 4),
     ("freeze", 6),
+    ("held up", 3),
     ("suspend", 1),
     ("stop", 2),
     ("partition", 4),
@@ -58,10 +63,12 @@ KINDS: Final = (
     ("server hangs", 2),
     ("exchange answers", 5),
     ("exchange events", 4),
+    ("unheard order", 3),
     ("listen key expires", 1),
     ("streams cut", 1),
     ("lost ack", 2),
-    ("wall clock jumps", 1),
+    ("wall clock jumps", 2),
+    ("drain", 2),
 )
 """What can go wrong, and how often it is chosen."""
 
@@ -77,14 +84,14 @@ def make_faults(random: Random, lasts_s: float) -> tuple[Fault, ...]:
 
 
 def _aimed(random: Random, fault: Fault) -> Fault:
-    """Half of what happens to a pod happens in the midst of what matters."""
-    if fault.kind not in _AIMED or random.random() < 0.5:
+    """Most of what happens to a pod happens in the midst of what matters."""
+    if fault.kind not in _AIMED or random.random() < 0.4:
         return fault
-    steps = random.choice((0, random.randint(1, 12), random.randint(1, 60)))
+    steps = random.choice((0, random.randint(1, 12), random.randint(1, 40)))
     lasts_s = fault.lasts_s
-    if fault.kind in ("freeze", "suspend") and random.random() < 0.6:
-        # For as long as a take-over takes, with all that the next owner does about orders that were under way.
-        lasts_s = random.uniform(13, 22)
+    if fault.kind in ("freeze", "suspend") and random.random() < 0.7:
+        # Until about when the lease ends, or the next owner has sent what it found under way.
+        lasts_s = random.choice((random.uniform(2, 4.5), random.uniform(7.5, 12), random.uniform(8, 10)))
     return replace(fault, point=random.choice(POINTS), steps=steps, lasts_s=lasts_s)
 
 
@@ -93,12 +100,12 @@ def _pod(random: Random) -> int:
 
 
 def _freeze_s(random: Random) -> float:
-    least_s, most_s = random.choice(((0.05, 2), (1, 9), (5, 14), (14, 30), (20, 90)))
+    least_s, most_s = random.choice(((0.05, 1), (0.5, 4), (2, 8), (6, 13)))
     return random.uniform(least_s, most_s)
 
 
 def _outage_s(random: Random) -> float:
-    return random.choice((random.uniform(0.05, 1), random.uniform(0.5, 5), random.uniform(3, 15)))
+    return random.choice((random.uniform(0.05, 1), random.uniform(0.5, 4), random.uniform(2, 6)))
 
 
 def _answers(random: Random, at_s: float) -> Fault:
@@ -116,8 +123,9 @@ def _events(random: Random, at_s: float) -> Fault:
 
 
 _MAKERS: Final[dict[str, Callable[[Random, float], Fault]]] = {
-    "kill": lambda r, at: Fault(at, "kill", r.choice((r.uniform(0.1, 2), r.uniform(1, 12))), _pod(r)),
+    "kill": lambda r, at: Fault(at, "kill", r.choice((r.uniform(0.1, 2), r.uniform(1, 5))), _pod(r)),
     "freeze": lambda r, at: Fault(at, "freeze", _freeze_s(r), _pod(r)),
+    "held up": lambda r, at: Fault(at, "held up", r.uniform(1.2, 3.2), _pod(r)),
     "suspend": lambda r, at: Fault(at, "suspend", _freeze_s(r), _pod(r)),
     "stop": lambda r, at: Fault(at, "stop", r.uniform(0.1, 8), _pod(r)),
     "partition": lambda r, at: Fault(
@@ -134,8 +142,10 @@ _MAKERS: Final[dict[str, Callable[[Random, float], Fault]]] = {
     "server hangs": lambda r, at: Fault(at, "server hangs", _outage_s(r), 0, (r.choice(SERVERS),)),
     "exchange answers": _answers,
     "exchange events": _events,
+    "unheard order": lambda r, at: Fault(at, "unheard order", 0, 0, (r.choice(UNHEARD), str(r.choice((1, 2))))),
     "listen key expires": lambda r, at: Fault(at, "listen key expires"),
     "streams cut": lambda r, at: Fault(at, "streams cut"),
     "lost ack": lambda r, at: Fault(at, "lost ack", 0, _pod(r)),
+    "drain": lambda r, at: Fault(at, "drain", r.uniform(0.5, 6), _pod(r)),
     "wall clock jumps": lambda r, at: Fault(at, "wall clock jumps", 0, _pod(r), (str(round(r.uniform(-900, 900), 1)),)),
 }

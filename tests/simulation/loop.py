@@ -11,6 +11,7 @@ from contextvars import Context, copy_context
 from random import Random
 from typing import Any, Final, NoReturn, TypeVar
 
+from tests.simulation.handle import Handle
 from tests.simulation.process import HERE, Process, spawn
 
 _MOST_AT_ONCE: Final = 500_000
@@ -72,7 +73,7 @@ class SimLoop(asyncio.BaseEventLoop):
         self._now_s = 0.0
         self._draw = random.random
         self._shuffled = shuffled
-        self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
+        self._timers: list[tuple[float, int, Handle]] = []
         self._timer_number = 0
         self._busy: list[Process] = []
         self._is_over = False
@@ -88,32 +89,30 @@ class SimLoop(asyncio.BaseEventLoop):
 
     def call_soon(  # type: ignore[override] # TypeVarTuple
         self, callback: Callable[..., Any], *args: Any, context: Context | None = None
-    ) -> asyncio.Handle:
+    ) -> Handle:
         if context is None:
             context = copy_context()
-        handle = asyncio.Handle(callback, args, self, context)
-        self._put(context.get(HERE, self.outside), handle)
+        handle = Handle(callback, args, context, self._now_s)
+        self._put(handle)
         return handle
 
     def call_at(  # type: ignore[override]
         self, when: float, callback: Callable[..., Any], *args: Any, context: Context | None = None
-    ) -> asyncio.TimerHandle:
+    ) -> Handle:
         if context is None:
             context = copy_context()
-        timer = asyncio.TimerHandle(when, callback, args, self, context)
+        handle = Handle(callback, args, context, when)
         self._timer_number += 1
-        heapq.heappush(self._timers, (when, self._timer_number, timer))
-        return timer
+        heapq.heappush(self._timers, (when, self._timer_number, handle))
+        return handle
 
     def call_later(  # type: ignore[override]
         self, delay: float, callback: Callable[..., Any], *args: Any, context: Context | None = None
-    ) -> asyncio.TimerHandle:
+    ) -> Handle:
         return self.call_at(self._now_s + delay, callback, *args, context=context)
 
-    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
-        """Leave it in its place; it is passed over."""
-
-    def _put(self, process: Process, handle: asyncio.Handle) -> None:
+    def _put(self, handle: Handle) -> None:
+        process = handle.context.get(HERE, self.outside)
         if process.is_dead or self._is_over:
             return
         if not process.ready and not process.is_frozen:
@@ -138,12 +137,21 @@ class SimLoop(asyncio.BaseEventLoop):
             elif count > _MOST_AT_ONCE:
                 self._give_up(Stuck(f"time stands still at {instant:.3f} s: {handle!r} is one of many callbacks"))
                 return
-            if not handle._cancelled:
-                handle._run()
+            if handle.callback is not None:
+                self._call(handle)
                 if process.fuse:
                     process.fuse -= 1
                     if not process.fuse:
                         process.on_fuse()
+
+    def _call(self, handle: Handle) -> None:
+        assert handle.callback is not None
+        try:
+            handle.context.run(handle.callback, *handle.args)
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # noqa: BLE001 - as on a real loop: told, and the next callback runs
+            self.call_exception_handler({"message": f"Exception in {handle!r}", "exception": error})
 
     def _give_up(self, stuck: Stuck) -> None:
         self._stuck = stuck
@@ -153,7 +161,7 @@ class SimLoop(asyncio.BaseEventLoop):
         busy = self._busy
         return busy[int(self._draw() * len(busy))] if len(busy) > 1 else busy[0]
 
-    def _take(self, process: Process) -> asyncio.Handle:
+    def _take(self, process: Process) -> Handle:
         ready = process.ready
         if self._shuffled > 1 and len(ready) > 1:
             place = int(self._draw() * min(self._shuffled, len(ready)))
@@ -167,18 +175,17 @@ class SimLoop(asyncio.BaseEventLoop):
 
     def _advance(self) -> None:
         """Move to the next instant at which something can run."""
-        timers = self._timers
-        while not self._busy:
-            while timers and timers[0][2]._cancelled:
+        timers, busy = self._timers, self._busy
+        while not busy:
+            while timers and timers[0][2].is_cancelled:
                 heapq.heappop(timers)
             if not timers:
                 raise Stuck(f"nobody waits for anything at {self._now_s:.3f} s")
-            self._now_s = max(self._now_s, timers[0][0])
-            while timers and timers[0][0] <= self._now_s:
+            self._now_s = now_s = max(self._now_s, timers[0][0])
+            while timers and timers[0][0] <= now_s:
                 timer = heapq.heappop(timers)[2]
-                if not timer._cancelled:
-                    timer._scheduled = False  # type: ignore[attr-defined]
-                    self._put(timer._context.get(HERE, self.outside), timer)  # type: ignore[attr-defined]
+                if not timer.is_cancelled:
+                    self._put(timer)
 
     # ---------------------------------------------------------------- processes
 
@@ -303,7 +310,7 @@ def unheard() -> Iterator[None]:
             warnings.simplefilter("ignore")
             yield
             # What a history made is young: collection was off while it happened. Clean-ups that refuse to end keep what
-            # they hold from the first sweep.
+            # they hold from the first sweep, and must not be left to one that somebody hears.
             gc.collect(0)
             gc.collect(1)
     finally:

@@ -1,6 +1,11 @@
-"""Plans: everything that is to happen in a history, as data that follows from its seed."""
+"""Plans: everything that is to happen in a history, as data that follows from its seed.
 
-from dataclasses import dataclass, field
+The generator (this module, :mod:`.faults`, and whatever else draws from a seed) is frozen: the table of what the
+simulation notices when a safety is taken out, in docs/reliability.md, names seeds. Who changes it raises
+:data:`GENERATION`, and makes the table anew (``python -m tests.simulation.sharpness``).
+"""
+
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from random import Random
 from typing import Any, Final
@@ -9,8 +14,12 @@ from tests.simulation.exchange import CENTRE, SYMBOLS
 from tests.simulation.fault import BEGIN_S, PODS, Fault
 from tests.simulation.faults import make_faults
 
+GENERATION: Final = 1
+"""Number of the generator: of what seeds mean."""
 SHARDS: Final = 3
-LEASE_S: Final = 6
+LEASE_S: Final = 3
+WINDOW_MS: Final = 1_000
+"""``recvWindow`` of orders; like the lease it is short, so that a take-over takes seconds."""
 
 LOT: Final = {"BTCUSDT": Decimal("0.003"), "ETHUSDT": Decimal("0.017")}
 """Base asset: odd, so that averages do not end."""
@@ -21,7 +30,9 @@ _CONFIGS: Final[tuple[dict[str, str], ...]] = (
     {"STOP_LOSS_PCT": "0.01", "CROSSED_STOP_POLICY": "reprice"},
     {"STOP_LOSS_PCT": "0.03", "SAME_DIRECTION_CONFLICT_RESOLUTION": "strongest_wins"},
     # A late copy is not in memory any more: the journal has to be asked.
-    {"STOP_LOSS_PCT": "0.02", "MAX_SIGNAL_AGE_SECONDS": "4"},
+    {"STOP_LOSS_PCT": "0.02", "MAX_SIGNAL_AGE_SECONDS": "2"},
+    # A limit of the account, which the shards' owners have to keep together.
+    {"STOP_LOSS_PCT": "0.02", "MAX_TOTAL_EXPOSURE_USD": "1500"},
 )
 _OPTIONS: Final[tuple[dict[str, Any], ...]] = (
     {},
@@ -39,7 +50,8 @@ _PROTECTIONS: Final[tuple[dict[str, str], ...]] = (
     {"stop_loss_pct": "0.004"},
     {"trailing_pct": "0.01"},
 )
-_COPIES_S: Final = (0.01, 0.5, 3.0, 12.0, 30.0)
+_MORE, _HARD_S = 4, 10.0
+_COPIES_S: Final = (0.01, 0.5, 3.0, 6.0)
 
 
 @dataclass(frozen=True)
@@ -108,7 +120,7 @@ def make_plan(seed: int, faults: tuple[Fault, ...] | None = None) -> Plan:
         Instead of those that the seed asks for.
     """
     random = Random(f"plan {seed}")
-    lasts_s = random.uniform(6, 16)
+    lasts_s = random.uniform(3, 7)
     signals, sends = _signals(random, lasts_s)
     machines = tuple(
         Machine(
@@ -130,6 +142,14 @@ def make_plan(seed: int, faults: tuple[Fault, ...] | None = None) -> Plan:
         shuffled=random.choice((1, 1, 4)),
         faults=make_faults(Random(f"faults {seed}"), lasts_s) if faults is None else faults,
     )
+
+
+def harder(plan: Plan) -> Plan:
+    """The same history with the faults of five, none of them longer than :data:`_HARD_S`."""
+    lasts_s = max(send.at_s for send in plan.sends) - BEGIN_S
+    more = [fault for number in range(_MORE) for fault in make_faults(Random(f"extra {plan.seed} {number}"), lasts_s)]
+    faults = [replace(fault, lasts_s=min(fault.lasts_s, _HARD_S)) for fault in (*plan.faults, *more)]
+    return replace(plan, faults=tuple(sorted(faults, key=lambda fault: fault.at_s)))
 
 
 def _signals(random: Random, lasts_s: float) -> tuple[tuple[dict[str, Any], ...], tuple[Send, ...]]:

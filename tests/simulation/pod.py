@@ -48,6 +48,11 @@ class Pod:
         self._roads: dict[str, Road] = {}
         self._stopping: asyncio.Event | None = None
 
+    @property
+    def owner(self) -> str:
+        """Name under which its present life holds leases."""
+        return f"{self.name}-{self.lives}"
+
     # ---------------------------------------------------------------- life
 
     def start(self) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Coroutine
 from contextvars import ContextVar, copy_context
 from typing import Any, Final, TypeVar
 
+from tests.simulation.handle import Handle
+
 T = TypeVar("T")
 
 HERE: Final[ContextVar["Process"]] = ContextVar("process")
@@ -26,7 +28,7 @@ class Process:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.ready: deque[asyncio.Handle] = deque()
+        self.ready: deque[Handle] = deque()
         """Callbacks that could run now, in the order in which they became ready."""
         self.is_frozen = False
         self.is_dead = False

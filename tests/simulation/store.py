@@ -36,8 +36,13 @@ class StoreClient:
         """
         return await self._ask(name, work, RetrySafe)
 
-    async def write(self, name: str, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    async def write(self, name: str, work: Callable[[], Coroutine[Any, Any, T]], point: str = "") -> T:
         """Have something changed.
+
+        Parameters
+        ----------
+        point
+            What the moment is called at which the answer has come, where faults wait for it.
 
         Raises
         ------
@@ -46,9 +51,11 @@ class StoreClient:
         OutcomeUnknown
             If there is no answer in time.
         """
-        return await self._ask(name, work, OutcomeUnknown)
+        return await self._ask(name, work, OutcomeUnknown, point)
 
-    async def _ask(self, name: str, work: Callable[[], Coroutine[Any, Any, T]], unknown: type[EngineError]) -> T:
+    async def _ask(
+        self, name: str, work: Callable[[], Coroutine[Any, Any, T]], unknown: type[EngineError], point: str = ""
+    ) -> T:
         road = self._road
         if name == "append":
             road.pod.on_point("append")
@@ -57,8 +64,8 @@ class StoreClient:
             raise RetrySafe(f"{road.server.name} refuses the connection; is it running?")
         answer: asyncio.Future[T] = road.loop.create_future()
         road.send(name, lambda: at_once(work()), lambda result, error: settle(answer, result, error))
-        if name == "append":
-            answer.add_done_callback(lambda _: road.pod.on_point("append answered"))
+        if point:
+            answer.add_done_callback(lambda _: road.pod.on_point(point))
         timer = road.loop.call_later(
             self._timeout_s, settle, answer, None, unknown(f"{road.server.name} did not answer {name} in time")
         )

@@ -3,13 +3,16 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
+from contracts.enums import OrderKind
 from shared.errors import OutcomeUnknown
 from shared.leases.base import Lease, Member
 from shared.leases.memory import MemoryLeases
 from shared.registers.base import Entry
 from shared.registers.memory import MemoryRegister
+from tests.simulation.plan import LEASE_S
 from tests.simulation.road import Road
 from tests.simulation.store import StoreClient
+from tradeengine.domain.events import OrderPlanned
 from tradeengine.journal.base import Snapshot
 from tradeengine.journal.fence import Last, check_positions
 from tradeengine.journal.memory import MemoryJournal
@@ -17,7 +20,7 @@ from tradeengine.journal.record import Record
 from tradeengine.journal.stored import Stored
 from tradeengine.publication.checkpoints import Checkpoint, MemoryCheckpoints
 
-LEASE_TIMEOUT_S: Final = 1.5
+LEASE_TIMEOUT_S: Final = LEASE_S / 4
 """A quarter of the lease time, as the engine chooses it."""
 
 
@@ -73,7 +76,8 @@ class SimJournal:
         """Nothing to do."""
 
     async def append(self, records: Sequence[Record]) -> None:
-        await self._client.write("append", lambda: self._truth.append(records))
+        point = "market planned" if any(map(_plans_at_market, records)) else "append answered"
+        await self._client.write("append", lambda: self._truth.append(records), point)
 
     async def read(self, shard: int, after: int = 0, limit: int = 1000) -> list[Record]:
         return await self._client.read("read", lambda: self._kept.read(shard, after, limit))
@@ -104,6 +108,10 @@ class SimJournal:
 
     async def digest(self) -> str:
         return await self._client.read("read", self._kept.digest)
+
+
+def _plans_at_market(record: Record) -> bool:
+    return any(isinstance(event, OrderPlanned) and event.order.kind is OrderKind.MARKET for event in record.events())
 
 
 class SimLeases:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from functools import partial
 from random import Random
 from typing import Any, Final
@@ -27,18 +28,23 @@ from tests.simulation.exchange import CENTRE, SYMBOLS, SimExchange
 from tests.simulation.fault import Fault
 from tests.simulation.loop import SimLoop
 from tests.simulation.nats_client import SimClient
-from tests.simulation.plan import LEASE_S, SHARDS, Move, Plan, Send
+from tests.simulation.plan import LEASE_S, SHARDS, WINDOW_MS, Move, Plan, Send
 from tests.simulation.pod import Pod
 from tests.simulation.process import here
 from tests.simulation.road import Server
+from tests.simulation.store import at_once
 from tests.simulation.tables import Tables
 from tests.simulation.timeline import Timeline
 from tests.simulation.truth import Truth
 from tests.simulation.wire import SimConnector, SimSession
 from tradeengine.journal.record import Record
 from tradeengine.runtime.stores import Stores
+from tradeengine.venue.binance.feed import AccountFeed
+from tradeengine.venue.binance.user_stream import UserPatience
 
 VENUE: Final = "binance-testnet"
+_GAUGES_S: Final = 5.0
+_DOUBTS_S: Final = 0.5
 _HTTP_TRIES: Final = 6
 _HTTP_PAUSE_S: Final = 0.3
 
@@ -78,6 +84,8 @@ class World:
         """What must never happen, and did."""
         self.sent: dict[int, bytes] = {}
         """Signals that were published, by number."""
+        self.lowest: dict[str, Decimal] = dict(CENTRE)
+        """Lowest mark price of each symbol so far."""
         self.on_append: Callable[[Record], None] = lambda record: None
         self._healed = False
         self._wait_for: list[Fault] = []
@@ -95,6 +103,10 @@ class World:
         for fault in self.plan.faults:
             start = self._wait_for.append if fault.point else self._begin
             self._at(fault.at_s, partial(start, fault))
+
+    def later(self, delay_s: float, act: Callable[[], object]) -> None:
+        """Let something happen in so many seconds."""
+        self._at(self.loop.time() + delay_s, act)
 
     def _at(self, at_s: float, act: Callable[[], object]) -> None:
         self.loop.call_at(at_s, act, context=self.loop.outside.context)
@@ -136,6 +148,7 @@ class World:
             self.loop.thaw(server.process)
         self.exchange.heal()
         self.truth.tears.clear()
+        self.undrain()
         for pod in self.pods:
             for weather in pod.weather.values():
                 weather.clear()
@@ -167,8 +180,18 @@ class World:
         else:
             server.refuses = False
 
+    def drain(self, owner: str, drained: bool) -> None:
+        """Mark a process as one that is to hold nothing, as an operator does, or take the mark away."""
+        at_once(self.truth.leases.drain(owner, drained))
+
+    def undrain(self) -> None:
+        """Take all marks away: a pod that was started anew has another name than the one that was marked."""
+        for member in at_once(self.truth.leases.members()):
+            self.drain(member, False)
+
     def _move(self, move: Move) -> None:
         price = CENTRE[move.symbol] * move.part / 10_000
+        self.lowest[move.symbol] = min(self.lowest[move.symbol], price)
         self.note("MARKET", f"{move.symbol} {price}")
         self.loop.call_soon(self.exchange.move, move.symbol, price, context=self.exchange.process.context)
 
@@ -241,7 +264,7 @@ class World:
             return by_name[here().name].stores()
 
         def owner(_: object) -> str:
-            return f"{here().name}-{by_name[here().name].lives}"
+            return by_name[here().name].owner
 
         service = "tradeengine.runtime.service"
         with ExitStack() as stack:
@@ -249,11 +272,14 @@ class World:
                 patch.object(aiohttp, "ClientSession", SimSession),
                 patch.object(aiohttp, "TCPConnector", SimConnector),
                 patch("binance.base_client.time", machine_time({pod.name: pod.clock for pod in self.pods}, self.clock)),
-                patch("tradeengine.runtime.intake.connection.Client", SimClient),
+                patch("tradeengine.runtime.intake.connection.SturdyClient", SimClient),
                 patch(f"{service}.make_stores", stores),
                 patch(f"{service}.owner_name", owner),
                 patch(f"{service}.lock_folder", lambda _: nullcontext()),
                 patch(f"{service}.data_folder", lambda folder: folder),
+                # Polled less often, for speed: gauges that nobody reads here, and doubts that are seconds old.
+                patch(f"{service}._LOOK_S", _GAUGES_S),
+                patch.dict(AccountFeed.__init__.__kwdefaults__, {"patience": UserPatience(look_s=_DOUBTS_S)}),
             ):
                 stack.enter_context(patched)
             stack.callback(wire.disconnect_all)
@@ -281,6 +307,7 @@ def _settings(plan: Plan) -> Settings:
             "ALLOWED_SYMBOLS": ",".join(SYMBOLS),
             "SHARDS": str(SHARDS),
             "LEASE_SECONDS": str(LEASE_S),
+            "BINANCE_RECV_WINDOW_MS": str(WINDOW_MS),
             "MONGODB_URI": "mongodb://127.0.0.1:1",
             "NATS_URL": "nats://127.0.0.1:1",
             "TRADEENGINE_DATA_DIR": "/nonexistent/tradeengine-simulation",
