@@ -424,8 +424,8 @@ MUTANTS = (
         "trimmed-position-is-free",
         "a position stays taken when its record is trimmed, for an owner that stood still",
         "tradeengine/journal/mongodb_trim.py",
-        'update_many({"_id": span}, {"$unset": {"payload": "", "codec": ""}})',
-        'delete_many({"_id": span})',
+        'update_many({"_id": _step(shard, at, step)}, content)',
+        'delete_many({"_id": _step(shard, at, step)})',
         (
             f"{_TRIMMING}test_an_owner_that_stood_still_cannot_write_where_records_were_trimmed",
             f"{_JOURNAL}test_the_decisions_of_trimmed_records_stay_known",

@@ -34,6 +34,7 @@ class Traffic:
         self._nats_url = nats_url
         self._chance = chance
         self._made = 0
+        self._over = False
         self.stored: set[Key] = set()
 
     @asynccontextmanager
@@ -44,10 +45,12 @@ class Traffic:
             moving = asyncio.create_task(self._move())
             try:
                 yield
+                # A cancellation that meets an answer may be swallowed (asyncio.wait_for of Python 3.11, in nats-py).
+                self._over = True
                 sending.cancel()
                 moving.cancel()
                 for task in await asyncio.gather(sending, moving, return_exceptions=True):
-                    assert isinstance(task, asyncio.CancelledError), task
+                    assert task is None or isinstance(task, asyncio.CancelledError), task
                 await self._rig.until(lambda: _all_done(client), "every signal to be acknowledged")
             finally:
                 sending.cancel()
@@ -66,7 +69,7 @@ class Traffic:
 
     async def _send(self) -> None:
         async with connected(self._nats_url) as client:
-            while True:
+            while not self._over:
                 documents = [self._trade(), *(self._signal("hold") for _ in range(_HOLDS))]
                 await publish(client.jetstream(timeout=PATIENCE_S), *documents)
                 self.stored |= {(document["strategy_id"], document["signal_id"]) for document in documents}
@@ -74,7 +77,7 @@ class Traffic:
 
     async def _move(self) -> None:
         """Prices wander around where they began, far enough to trigger some stops and targets."""
-        while True:
+        while not self._over:
             for symbol, price in PRICES.items():
                 step = Decimal(self._chance.randint(-40, 40)) / 10_000
                 await self._rig.exchange.mark(symbol, (price * (1 + step)).quantize(Decimal("0.1")))

@@ -1,5 +1,6 @@
 """Signals by every way that there is."""
 
+import asyncio
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -8,6 +9,7 @@ from nats.aio.client import Client
 
 from contracts.subjects import SIGNALS
 from tests.process.load import Key, publish
+from tests.support.deadline import PATIENCE_S, Deadline
 from tests.support.process import EngineProcess
 
 _AT_ONCE = 100
@@ -32,8 +34,11 @@ async def by_bare_subject(client: Client, documents: Iterable[dict[str, Any]]) -
 
 
 async def by_http(pod: EngineProcess, document: Mapping[str, Any]) -> dict[str, Any]:
-    """Send a signal to a pod, whoever owns its shard; the decision."""
-    answer = await pod.send(document)
+    """Send a signal to a pod, whoever owns its shard, until it is decided; the decision."""
+    deadline = Deadline(PATIENCE_S)
+    while (answer := await pod.send(document)).status_code == 503:
+        assert not deadline.passed(), answer.text
+        await asyncio.sleep(0.05)
     assert answer.status_code == 200, answer.text
     decision: dict[str, Any] = answer.json()
     return decision

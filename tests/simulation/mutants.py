@@ -90,8 +90,8 @@ _OWN: Final = (
         "no-comparison",
         "books and exchange are compared again and again",
         "tradeengine/runtime/reconciler.py",
-        "        return found\n\n    async def run",
-        "        return []\n\n    async def run",
+        "        return number, found\n\n    async def run",
+        "        return number, []\n\n    async def run",
         (),
     ),
     Mutant(

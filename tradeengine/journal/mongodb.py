@@ -90,6 +90,10 @@ class MongoJournal:
             return
         documents = [await to_document(record) for record in records]
         await self._check(records)
+        shards = {record.shard for record in records}
+        # What becomes of a failed append is not known, nor whether what was seen of it before stays: it is asked for.
+        for shard in shards:
+            del self._lasts[shard]
         try:
             with mapped_errors(writing=True):
                 await self._records.insert_many(documents, ordered=True)
