@@ -2,4 +2,7 @@
 
 from importlib.metadata import version
 
+# First of all, for what it mends; see there.
+import shared as shared
+
 __version__ = version("tradeengine")

@@ -1125,4 +1125,16 @@ MUTANTS = (
         "    is_first = True\n",
         ("tests/domain/test_numbering.py::test_a_copy_of_a_signal_is_no_arrival",),
     ),
+    # ------------------------------------------------------------ ends
+    Mutant(
+        "cancellation-lost",
+        "whoever is cancelled while a database or broker answers is cancelled",
+        "shared/__init__.py",
+        "mend()\n",
+        "",
+        (
+            "tests/shared/test_cancellation.py::test_whoever_waits_for_a_database_is_cancelled",
+            "tests/shared/test_cancellation.py::test_a_result_in_the_same_turn_hides_no_cancellation",
+        ),
+    ),
 )
