@@ -28,6 +28,8 @@ from tradeengine.api.services import ApiServices
 from tradeengine.domain.events import SignalDecided
 from tradeengine.projection.tables import TABLES, Kind
 from tradeengine.runtime.account import Account
+from tradeengine.runtime.firsts import FirstDecisions
+from tradeengine.runtime.observation import Mark
 from tradeengine.runtime.reconciler import Reconciler
 from tradeengine.venue.paper.book import PaperBook
 from tradeengine.venue.paper.venue import PaperVenue
@@ -139,7 +141,7 @@ def _reconciler(clock: Clock) -> Reconciler:
     """A reconciler of an engine that trades nothing."""
     venue = PaperVenue(PaperBook(maker_fee=Decimal(0), taker_fee=Decimal(0), slippage_bps=Decimal(0)), clock, [])
     account = Account(Decimal(10_000), venue.mark_price)
-    return Reconciler(venue, clock, account, states=list, submit=lambda observed, look: None, interval_s=10)
+    return Reconciler(venue, clock, account, states=list, mark=Mark, submit=lambda seen, look: None, interval_s=10)
 
 
 def services(keys: Mapping[str, str], timeout_s: float = PATIENCE_S) -> tuple[ApiServices, MemoryDesk, MemoryTables]:
@@ -153,6 +155,7 @@ def services(keys: Mapping[str, str], timeout_s: float = PATIENCE_S) -> tuple[Ap
         metrics=Metrics("0.0.0-test"),
         clock=clock,
         desk=desk,
+        firsts=FirstDecisions(clock, tables),
         read_model=tables,
         account=lambda: {"equity": Decimal("1E+4"), "fees": Decimal("0.10")},
         cluster=lambda: cluster,

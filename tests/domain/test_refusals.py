@@ -144,6 +144,17 @@ def test_i11_a_refused_flattening_is_repeated_and_told_each_time() -> None:
     assert closed_as(world.fill(world.resting(FLATTEN), "99")) == [CloseReason.EMERGENCY]
 
 
+def test_a_close_whose_fills_are_on_their_way_was_not_refused() -> None:
+    world = protected()
+    close = world.order("close")
+    events = world.report(close, OrderStatus.FILLED)
+    assert alerts(events) == []
+    assert planned([*events, *world.pass_time(RETRY_MS), *world.pass_time(SLOW_MS)]) == []
+    assert closed_as(world.fill(close, "99")) == [CloseReason.MANUAL]
+    world.honour_cancels()
+    assert (world.state.legs, world.state.orders) == ({}, {})
+
+
 def test_i01_i39_a_position_that_is_held_is_never_counted_as_armed_and_makes_no_storm() -> None:
     world = protected(**HOLD)
     refused = 0

@@ -9,7 +9,7 @@ import pytest
 from contracts.enums import Outcome, PositionSide, Reason, RejectionSource
 from contracts.subjects import shard_of
 from shared.errors import ConfigError, Fenced, OutcomeUnknown
-from tests.support.engines import CLOCK, eventually, make_signal, paper_venue, running_engine, send
+from tests.support.engines import CLOCK, eventually, make_engine, make_signal, paper_venue, running_engine, send
 from tests.support.journals import GatedJournal
 from tradeengine.domain import signals as decisions
 from tradeengine.domain.config import TradingConfig
@@ -180,6 +180,23 @@ async def test_another_writer_fences_the_shard_and_leaves_the_others_alone() -> 
         other = "ETHUSDT" if shard_of("ETHUSDT", engine.shards) != shard else "SOLUSDT"
         assert (await send(engine, make_signal("hold", "A", symbol=other)))[0].outcome is Outcome.HELD
         assert f"shard {shard}" in (engine.trouble or "")
+
+
+async def test_shards_that_are_loaded_are_coming_up_and_have_not_failed() -> None:
+    journal = GatedJournal()
+    journal.takes.set()
+    journal.gives.clear()
+    engine = make_engine(journal, paper_venue())
+    reading = asyncio.create_task(engine.read())
+    await eventually(lambda: len(engine.hosts) == engine.shards, "the shards to be taken")
+    assert engine.tenancy.failure is None
+    assert engine.settling == engine.tenancy.settling
+    assert "not loaded yet" in (engine.settling or "")
+    assert engine.trouble is not None, "it is not ready either"
+
+    journal.gives.set()
+    await reading
+    await engine.stop()
 
 
 async def test_a_journal_of_another_number_of_shards_is_refused() -> None:

@@ -13,7 +13,7 @@ import pytest
 from contracts.enums import OrderStatus
 from shared.clock import Clock, ManualClock, SystemClock
 from shared.errors import Fenced, RetrySafe
-from shared.leases.keeper import Held
+from shared.leases.holdings import Held
 from tests.support.builders import T0
 from tests.venue.binance.live import Live, live
 from tests.venue.binance.makers import entry, stop_of

@@ -89,7 +89,7 @@ async def settled(engine: Engine, journal: GatedJournal, exchange: Exchange) -> 
     assert [(p.quantity, p.stop_order_id) for p in leg.strategies.values()] == [
         (Decimal("0.01"), next(o.client_order_id for o in exchange.placed if o.purpose is OrderPurpose.STOP_LOSS))
     ]
-    (observed,) = await exchange.venue.observe({"BTCUSDT": None})
+    (observed,) = (await exchange.venue.observe({"BTCUSDT": None})).observed
     assert [(position.position_side, position.quantity) for position in observed.positions] == [(LONG, leg.quantity)]
     assert {order.client_order_id for order in observed.orders} == set(state.orders)
     committed, sequence, _ = await load_state(journal, 0)

@@ -16,7 +16,6 @@ from tests.support.engines import CLOCK, eventually, make_signal, running_engine
 from tests.support.journals import GatedJournal
 from tradeengine.domain.config import TradingConfig
 from tradeengine.domain.events import OrderFilled, OrderOpened, OrderPlanned
-from tradeengine.domain.inputs import VenueObserved
 from tradeengine.domain.orders import ApprovedOrder
 from tradeengine.journal.base import Journal
 from tradeengine.journal.memory import MemoryJournal
@@ -24,6 +23,7 @@ from tradeengine.journal.record import Record
 from tradeengine.runtime.committer import Committer
 from tradeengine.runtime.engine import Engine
 from tradeengine.runtime.service import Service
+from tradeengine.venue.base import Sight
 from tradeengine.venue.paper.book import PaperBook
 from tradeengine.venue.paper.instruments import DEMO_INSTRUMENTS, default_instrument
 from tradeengine.venue.paper.venue import PaperVenue
@@ -43,7 +43,7 @@ class Exchange(PaperVenue):
         self.placed.append(order.client_order_id)
         await super().place(order)
 
-    async def observe(self, last_trades: Mapping[str, str | None]) -> Sequence[VenueObserved]:
+    async def observe(self, last_trades: Mapping[str, str | None]) -> Sight:
         await self.tells.wait()
         return await super().observe(last_trades)
 

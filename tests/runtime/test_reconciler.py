@@ -1,16 +1,17 @@
 """The reconciler: how long what the exchange holds has been unknown."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from decimal import Decimal
 
 from shared.clock import ManualClock
 from shared.errors import RetrySafe
 from tests.support.deadline import PATIENCE_S
-from tradeengine.domain.inputs import VenueObserved
 from tradeengine.runtime.account import Account
+from tradeengine.runtime.observation import Mark
 from tradeengine.runtime.reconciler import Reconciler
+from tradeengine.venue.base import Sight
 from tradeengine.venue.paper.book import PaperBook
 from tradeengine.venue.paper.venue import PaperVenue
 
@@ -22,17 +23,17 @@ class MuteVenue(PaperVenue):
         super().__init__(PaperBook(maker_fee=Decimal(0), taker_fee=Decimal(0), slippage_bps=Decimal(0)), clock, [])
         self.failures = failures
 
-    async def observe(self, last_trades: Mapping[str, str | None]) -> Sequence[VenueObserved]:
+    async def observe(self, last_trades: Mapping[str, str | None]) -> Sight:
         if self.failures:
             self.failures -= 1
             raise RetrySafe("no answer")
-        return []
+        return Sight([])
 
 
 def reconciler(clock: ManualClock, failures: int) -> Reconciler:
     venue = MuteVenue(clock, failures)
     account = Account(Decimal(10_000), venue.mark_price)
-    return Reconciler(venue, clock, account, states=list, submit=lambda observed, look: None, interval_s=60)
+    return Reconciler(venue, clock, account, states=list, mark=Mark, submit=lambda seen, look: None, interval_s=60)
 
 
 async def test_trouble_lasts_once_looks_have_failed_for_a_while() -> None:

@@ -65,7 +65,7 @@ _OWN: Final = (
     Mutant(
         "impatient-taker",
         "a taker waits for the whole lease time",
-        "shared/leases/keeper.py",
+        "shared/leases/taking.py",
         ">= lease.ttl_ms / 1000 * (1 + DRIFT)",
         ">= lease.ttl_ms / 3000",
         (),
@@ -90,8 +90,8 @@ _OWN: Final = (
         "no-comparison",
         "books and exchange are compared again and again",
         "tradeengine/runtime/reconciler.py",
-        "        return number, found\n\n    async def run",
-        "        return number, []\n\n    async def run",
+        "            tell(number, settled, found)\n",
+        "            tell(number, settled, [])\n",
         (),
     ),
     Mutant(

@@ -59,7 +59,7 @@ class Bench:
         return sum((fill.quantity for fill in self.fills(order)), D(0))
 
     async def observe(self) -> VenueObserved:
-        (observed,) = await self.venue.observe({SYMBOL: None})
+        (observed,) = (await self.venue.observe({SYMBOL: None})).observed
         return observed
 
 

@@ -84,7 +84,7 @@ def _peaked(state: ShardState, event: ev.PeakEquityRaised) -> None:
 def _planned(state: ShardState, event: ev.OrderPlanned) -> None:
     order = event.order
     state.orders_planned += 1
-    state.orders[order.client_order_id] = LiveOrder(order=order)
+    state.orders[order.client_order_id] = LiveOrder(order=order, changed_at=_number(state))
     if order.purpose is OrderPurpose.OPEN:
         leg = _leg(state, order.symbol, order.position_side)
         leg.pending += order.quantity
@@ -120,14 +120,14 @@ def _opened(state: ShardState, event: ev.OrderOpened) -> None:
     live = state.orders[event.client_order_id]
     live.status = OrderStatus.OPEN
     live.venue_order_id = event.venue_order_id
-    live.changed_ms = event.time_ms
+    _changed(state, live, event)
     shelter.taken(state, live.order)
 
 
 def _cancel_planned(state: ShardState, event: ev.CancelPlanned) -> None:
     live = state.orders[event.client_order_id]
     live.cancelling = True
-    live.changed_ms = event.time_ms
+    _changed(state, live, event)
     live.unwanted = event.why == ev.CLOSED_BY_SIGNAL
 
 
@@ -135,7 +135,7 @@ def _ended(state: ShardState, event: ev.OrderEnded) -> None:
     live = state.orders[event.client_order_id]
     live.status = event.status
     live.executed = event.executed
-    live.changed_ms = event.time_ms
+    _changed(state, live, event)
     leg = state.leg(event.symbol, event.position_side)
     position = leg.strategies.get(event.strategy_id) if leg else None
     if position is not None and event.refused:
@@ -144,6 +144,16 @@ def _ended(state: ShardState, event: ev.OrderEnded) -> None:
         state.room_ms = event.time_ms
     if event.executed is None or event.executed <= live.filled:
         _drop(state, live, event.time_ms)
+
+
+def _number(state: ShardState) -> int:
+    """Number of a change that is booked now."""
+    state.changes += 1
+    return state.changes
+
+
+def _changed(state: ShardState, live: LiveOrder, event: ev.Event) -> None:
+    live.changed_ms, live.changed_at = event.time_ms, _number(state)
 
 
 def _drop(state: ShardState, live: LiveOrder, time_ms: int) -> None:
@@ -193,7 +203,7 @@ def _filled(state: ShardState, event: ev.OrderFilled) -> None:
     # Not by age alone: a clock that is set ahead makes all of them old, and a trade that is told again is booked again.
     _forget(state.trades, event.time_ms - state.config.memory_ms, least=TRADE_ENTRIES)
     note_trade(state, event.symbol, event.trade_id)
-    state.moved[leg.key] = event.time_ms
+    state.moved[leg.key], state.moved_at[leg.key] = event.time_ms, _number(state)
     if known is not None:
         known.filled += event.quantity
         known.trades.append(event.trade_id)

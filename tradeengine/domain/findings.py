@@ -72,12 +72,37 @@ class View:
     @property
     def moved(self) -> bool:
         """Whether the leg was traded since the exchange was asked: what it answered is no longer so."""
-        return self.state.moved.get(leg_key(self.observed.symbol, self.side), -1) >= self.observed.asked_ms
+        key = leg_key(self.observed.symbol, self.side)
+        return self._is_newer(self.state.moved_at.get(key, 0), self.state.moved.get(key, -1))
+
+    def changed(self, live: LiveOrder) -> bool:
+        """Whether an order, alive or ended, has changed since the exchange was asked."""
+        return self._is_newer(live.changed_at, live.changed_ms)
 
     def unsettled(self, live: LiveOrder) -> bool:
         """Whether an order is on its way, or has changed since the exchange was asked."""
         changed_ms = max(live.order.planned_ms, live.changed_ms)
-        return live.cancelling or live.status is OrderStatus.PLANNED or changed_ms >= self.observed.asked_ms
+        return live.cancelling or live.status is OrderStatus.PLANNED or self._is_newer(live.changed_at, changed_ms)
+
+    def outlasted(self, live: LiveOrder, least_ms: int) -> bool:
+        """Whether an order had been as it is for longer than so many milliseconds when the exchange was asked.
+
+        Where its time lies as far ahead of the observation, a clock was ahead, or set back since: nobody knows how long
+        it has been, and the clock may take for ever to come there again.
+        """
+        observed = self.observed
+        if observed.since is None:
+            return live.changed_ms < observed.asked_ms - least_ms
+        recent = observed.asked_ms - least_ms <= live.changed_ms <= observed.time_ms + least_ms
+        return not recent and not self.changed(live)
+
+    def _is_newer(self, at: int, time_ms: int) -> bool:
+        """Whether a change, by its number and its time, came after the exchange was asked.
+
+        Times are of the clocks of whoever owned the shard then, and those may be set: their order is no proof.
+        """
+        since = self.observed.since
+        return time_ms >= self.observed.asked_ms if since is None else at > self.state.changes - since
 
     def difference(
         self,

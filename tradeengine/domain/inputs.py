@@ -320,7 +320,10 @@ class VenueObserved(Input, frozen=True, tag="observed"):
     Parameters
     ----------
     asked_ms
-        When reading began; what the books did after it is no difference.
+        When reading began, engine's clock.
+    since
+        How many changes the books have taken in since reading began (:attr:`ShardState.changes`): those are no
+        difference. ``None`` in records of earlier versions, which were judged by ``asked_ms``.
     mark_price
         Price of the symbol then, ``None`` if not known.
     positions
@@ -333,6 +336,7 @@ class VenueObserved(Input, frozen=True, tag="observed"):
 
     symbol: str
     asked_ms: int
+    since: int | None = None
     mark_price: Decimal | None = None
     positions: tuple[VenuePosition, ...] = ()
     orders: tuple[VenueOrder, ...] = ()

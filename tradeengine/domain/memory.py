@@ -19,7 +19,7 @@ def _number(trade_id: str) -> int:
 
 def remember_ended(state: ShardState, live: LiveOrder, time_ms: int) -> None:
     """Keep an order that ended before it had filled wholly: a fill of it may still turn up."""
-    live.changed_ms = time_ms
+    live.changed_ms, live.changed_at = time_ms, state.changes
     state.ended[live.order.client_order_id] = live
     while state.ended:
         oldest = next(iter(state.ended.values()))

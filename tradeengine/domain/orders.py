@@ -131,6 +131,8 @@ class LiveOrder(msgspec.Struct, kw_only=True):
         Quantity that the venue says it executed, once it has ended the order; fills up to it may still arrive.
     changed_ms
         When its status changed last or its cancel was planned, milliseconds since 1970 UTC; 0 while neither was.
+    changed_at
+        Number of that change, or of its planning, among the changes that its shard has booked.
     """
 
     order: ApprovedOrder
@@ -142,6 +144,7 @@ class LiveOrder(msgspec.Struct, kw_only=True):
     trades: list[str] = []
     executed: Decimal | None = None
     changed_ms: int = 0
+    changed_at: int = 0
 
     def closes(self, position_id: str) -> bool:
         """Whether it is a market order that takes a position off, not one that protects it."""

@@ -33,7 +33,7 @@ def without_end(view: View) -> list[LiveOrder]:
         live
         for live in view.orders
         if live.status.terminal or (live.order.kind is OrderKind.MARKET and live.status is OrderStatus.OPEN)
-        if live.changed_ms < view.observed.asked_ms - MARKET_MS
+        if view.outlasted(live, MARKET_MS)
     ]
 
 

@@ -105,7 +105,7 @@ def _is_orphan(view: View, held: VenueOrder) -> bool:
     if live is not None:
         return live.status.terminal and not view.unsettled(live)
     ended = view.state.ended.get(name)
-    return ended is None or ended.changed_ms < view.observed.asked_ms
+    return ended is None or not view.changed(ended)
 
 
 def _stands_in(view: View, held: VenueOrder) -> bool:
@@ -122,7 +122,7 @@ def _stands_in(view: View, held: VenueOrder) -> bool:
 
 def _is_overdue(view: View, live: LiveOrder) -> bool:
     """Whether an order should have been gone for long."""
-    return live.cancelling and not live.status.terminal and live.changed_ms < view.observed.asked_ms - CANCEL_MS
+    return live.cancelling and not live.status.terminal and view.outlasted(live, CANCEL_MS)
 
 
 def _uncancelled(view: View, live: LiveOrder, held: VenueOrder) -> Finding:

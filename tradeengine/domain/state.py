@@ -102,8 +102,10 @@ class ShardState(msgspec.Struct, kw_only=True):
     last_trades
         Symbol to the newest trade id that was dealt with: the venue reads trades back from there. Ids that are not
         whole numbers have no order and do not count.
-    moved
-        Leg to the time of its newest fill, kept when the leg is flat.
+    changes
+        How many fills and changes of orders have been booked: what came after what, whatever the clocks said.
+    moved, moved_at
+        Leg to the time of its newest fill, and to its number among the changes; kept when the leg is flat.
     ended
         Memory of orders that ended without filling wholly, oldest first: a fill may still turn up.
     settlements
@@ -130,12 +132,14 @@ class ShardState(msgspec.Struct, kw_only=True):
     legs: dict[str, Leg] = {}
     orders: dict[str, LiveOrder] = {}
     orders_planned: int = 0
+    changes: int = 0
     decided: dict[str, int] = {}
     forgotten_ms: int = 0
     ahead: dict[str, int] = {}
     trades: dict[str, int] = {}
     last_trades: dict[str, str] = {}
     moved: dict[str, int] = {}
+    moved_at: dict[str, int] = {}
     ended: dict[str, LiveOrder] = {}
     settlements: dict[str, int] = {}
     halted: dict[str, str] = {}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from contracts.signal import Signal
 from tradeengine.domain.events import SignalDecided
 from tradeengine.domain.inputs import AnyInput
+from tradeengine.runtime.observation import Mark, Observation
 
 
 @dataclass(slots=True)
@@ -28,7 +29,10 @@ class SignalBatch:
             self.done.set_exception(error)
 
 
-Work = SignalBatch | AnyInput
+Given = AnyInput | Mark | Observation
+"""What nobody waits for."""
+
+Work = SignalBatch | Given
 
 
 class Inbox:
@@ -38,7 +42,7 @@ class Inbox:
     """
 
     def __init__(self) -> None:
-        self._reports: deque[AnyInput] = deque()
+        self._reports: deque[Given] = deque()
         self._batches: deque[SignalBatch] = deque()
         self._arrived = asyncio.Event()
         self.signals = 0
@@ -48,11 +52,11 @@ class Inbox:
         return bool(self._reports or self._batches)
 
     @property
-    def reports(self) -> tuple[AnyInput, ...]:
+    def reports(self) -> tuple[Given, ...]:
         """Inputs that nobody waits for, oldest first."""
         return tuple(self._reports)
 
-    def put(self, given: AnyInput) -> None:
+    def put(self, given: Given) -> None:
         """Add an input that nobody waits for."""
         self._reports.append(given)
         self._arrived.set()
@@ -82,7 +86,7 @@ class Inbox:
         self._rest()
         return works
 
-    def take_reports(self, most: int) -> list[AnyInput]:
+    def take_reports(self, most: int) -> list[Given]:
         """Take inputs that nobody waits for, as far as there are any, at most so many."""
         reports = [self._reports.popleft() for _ in range(min(most, len(self._reports)))]
         self._rest()

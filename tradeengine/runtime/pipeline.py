@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from tradeengine.domain.events import SignalDecided
-from tradeengine.domain.inputs import AnyInput, PriceReached, TimeAdvanced, VenueObserved
+from tradeengine.domain.inputs import PriceReached, TimeAdvanced, VenueObserved
 from tradeengine.journal.record import Record
-from tradeengine.runtime.inbox import SignalBatch
+from tradeengine.runtime.inbox import Given, SignalBatch
 
 MAX_ENTRIES: Final = 1_000
 """Most entries under way before nothing more is decided behind them; what arrives then waits in the inbox."""
@@ -41,7 +41,7 @@ class Outstanding:
     """
 
     record: Record
-    inputs: list[AnyInput]
+    inputs: list[Given]
     answers: list[Answer]
     committed: "asyncio.Future[None]"
     since_s: float
@@ -73,7 +73,7 @@ class Pipeline:
         self._records.append(outstanding)
         self._entries += len(outstanding.record.entries)
 
-    def attach(self, inputs: Iterable[AnyInput], answers: Sequence[Answer]) -> None:
+    def attach(self, inputs: Iterable[Given], answers: Sequence[Answer]) -> None:
         """Let inputs that led to nothing share the fate of the newest record, for they were held against what it says.
 
         Those that come again by themselves are left out: there is no end of them while a store hangs.
@@ -119,6 +119,6 @@ class Pipeline:
                 found.append(one.record)
         return found
 
-    def unworked(self, sequence: int) -> list[AnyInput]:
+    def unworked(self, sequence: int) -> list[Given]:
         """Inputs of the records behind a sequence, which is where the journal ends."""
         return [given for one in self._records if one.record.sequence > sequence for given in one.inputs]

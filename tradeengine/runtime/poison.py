@@ -20,7 +20,7 @@ class PoisonReports:
     def __init__(self) -> None:
         self._reasons: OrderedDict[str, str] = OrderedDict()
 
-    def __contains__(self, given: AnyInput) -> bool:
+    def __contains__(self, given: object) -> bool:
         return bool(self._reasons) and _key(given) in self._reasons
 
     def add(self, given: AnyInput, error: BaseException) -> None:
@@ -45,7 +45,7 @@ class PoisonReports:
         )
 
 
-def _key(given: AnyInput) -> str | None:
+def _key(given: object) -> str | None:
     if isinstance(given, FillReported):
         return f"fill {trade_key(given.symbol, given.trade_id)}"
     if isinstance(given, OrderReported):

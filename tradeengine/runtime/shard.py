@@ -13,15 +13,16 @@ from shared.errors import EngineError, Fenced, OutcomeUnknown, RetrySafe
 from tradeengine.domain.decide import preview, restore, step
 from tradeengine.domain.demand import demand, lacks_room
 from tradeengine.domain.events import AnyEvent, SignalDecided
-from tradeengine.domain.inputs import AnyInput, SignalReceived
+from tradeengine.domain.inputs import AnyInput, SignalReceived, VenueObserved
 from tradeengine.domain.state import ShardState
 from tradeengine.journal.base import Journal, Snapshot
 from tradeengine.journal.record import MAX_RECORD_BYTES, Entry, EntryTooLarge, Record, entry_size
 from tradeengine.runtime.account import Account
 from tradeengine.runtime.committer import Committer
-from tradeengine.runtime.inbox import Inbox, SignalBatch, Work
+from tradeengine.runtime.inbox import Given, Inbox, SignalBatch, Work
 from tradeengine.runtime.limits.escrow import Escrow
 from tradeengine.runtime.limits.figures import Amounts
+from tradeengine.runtime.observation import Mark, Observation
 from tradeengine.runtime.pipeline import Answer, Outstanding, Pipeline
 from tradeengine.runtime.recovery import load_state
 from tradeengine.runtime.retry import answered, until_answered
@@ -40,15 +41,10 @@ SNAPSHOT_EVERY = 10_000
 _PATIENCE_S: Final = 0.05
 """How long the shard waits for the store before it decides reports meanwhile, and how long it gathers them, seconds."""
 
-T = TypeVar("T")
-
 log = structlog.get_logger(__name__)
 
+T = TypeVar("T")
 CommitListener = Callable[[Record], None]
-
-
-def _ignore(record: Record) -> None:
-    """Nobody is to be told."""
 
 
 class Shard:
@@ -81,7 +77,7 @@ class Shard:
         account: Account,
         clock: Clock,
         listeners: Sequence[CommitListener],
-        overdue: CommitListener = _ignore,
+        overdue: CommitListener = lambda record: None,
         epoch: int = 0,
         unsaved: int = 0,
     ) -> None:
@@ -99,7 +95,7 @@ class Shard:
         # What is decided and not handed over yet.
         self._entries: list[Entry] = []
         self._bytes = 0
-        self._inputs: list[AnyInput] = []
+        self._inputs: list[Given] = []
         self._answers: list[Answer] = []
         self._unsaved = unsaved
         self._snapshot_due = SNAPSHOT_EVERY
@@ -121,8 +117,8 @@ class Shard:
         self._inbox.put_signals(SignalBatch(signals, done))
         return await done
 
-    def submit(self, given: AnyInput) -> None:
-        """Take an input that nobody waits for: a report, a timer, a setting."""
+    def submit(self, given: Given) -> None:
+        """Take an input that nobody waits for: a report, an observation, a timer, a setting."""
         self._inbox.put(given)
 
     def unworked(self, sequence: int) -> list[AnyInput]:
@@ -133,7 +129,9 @@ class Shard:
         sequence
             Where the journal ends now. Records that were under way at the failure may have landed.
         """
-        return [*self._pipeline.unworked(sequence), *self._inputs, *self._inbox.reports]
+        # Observations are left out: they are to be held against the books that are gone.
+        left = (*self._pipeline.unworked(sequence), *self._inputs, *self._inbox.reports)
+        return [given for given in left if not isinstance(given, (Mark, Observation, VenueObserved))]
 
     async def run(self) -> None:
         """Work until cancelled.
@@ -194,11 +192,12 @@ class Shard:
         self._hand_over()
         await self._land(self.sequence + len(self._pipeline))
 
-    def _decide_input(self, given: AnyInput) -> None:
+    def _decide_input(self, work: Given) -> None:
+        if (given := self._as_of_now(work) if isinstance(work, Mark | Observation) else work) is None:
+            return
         self._settled = False
         try:
-            events = step(self.state, given)
-            if events:
+            if events := step(self.state, given):
                 self._note(Entry(given, tuple(events)))
         except Exception:
             # Whoever gave it to the next state would see it fail again, and the shard would never come back.
@@ -206,6 +205,16 @@ class Shard:
             self.undecidable = given
             log.critical("input_failed", shard=self.state.shard, given=repr(given), action="it is left out")
             raise
+
+    def _as_of_now(self, work: Mark | Observation) -> VenueObserved | None:
+        """What is decided in place of an observation, ``None`` if there is nothing to decide."""
+        at, given = self._inputs.index(work), None
+        if isinstance(work, Mark):
+            work.pass_by(self.state)
+        else:
+            given = work.held_against(self.state)
+        self._inputs[at : at + 1] = [given] if given is not None else []
+        return given
 
     def _note(self, entry: Entry) -> None:
         """Add what an input led to; where it has no room in the record, that one goes ahead without it.
@@ -329,7 +338,9 @@ class Shard:
             raise
         except Exception as error:
             # Supervised border: one signal that the core cannot decide must not stop the others.
-            log.exception("decision_failed", strategy_id=signal.strategy_id, signal_id=signal.signal_id)
+            log.exception(
+                "decision_failed", strategy_id=signal.strategy_id, signal_id=signal.signal_id, symbol=signal.symbol
+            )
             await self._reload()
             failed: list[AnyEvent] = [failed_decision(given, error)]
             if isinstance(error, EntryTooLarge):

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from pydantic import JsonValue
 
+from shared.gauges import ExchangeFigures
 from tradeengine.domain.inputs import FillReported, FundingSettled, MarginCalled, OrderReported, VenueObserved
 from tradeengine.domain.instrument import Instrument
 from tradeengine.domain.orders import ApprovedOrder, OrderName
@@ -28,11 +29,14 @@ class VenueState:
         Symbols that are to be traded and open nothing, and why.
     details
         Figures and addresses for people.
+    measured
+        Figures for metrics; ``None`` where the venue is no exchange.
     """
 
     trouble: str | None = None
     details: Mapping[str, JsonValue] = field(default_factory=dict)
     closed_symbols: Mapping[str, str] = field(default_factory=dict)
+    measured: ExchangeFigures | None = None
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,22 @@ class AccountFigures:
     def equity(self) -> Decimal:
         """Wallet and unrealised P&L."""
         return self.wallet + self.unrealized
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What a venue was seen to hold.
+
+    Parameters
+    ----------
+    observed
+        One observation for each symbol asked for that the venue lists and that stood still meanwhile.
+    moving
+        Symbols of which something happened while they were read: what they hold is unknown, and to be asked for again.
+    """
+
+    observed: Sequence[VenueObserved]
+    moving: frozenset[str] = frozenset()
 
 
 class OrderDoor(Protocol):
@@ -172,8 +192,8 @@ class Venue(OrderDoor, Protocol):
         """
         ...
 
-    async def observe(self, last_trades: Mapping[str, str | None]) -> Sequence[VenueObserved]:
-        """What the venue holds of symbols, after every trade that it knows has been told to the sink.
+    async def observe(self, last_trades: Mapping[str, str | None]) -> Sight:
+        """What the venue holds of symbols, read once, after every trade that it knows has been told to the sink.
 
         Parameters
         ----------
@@ -182,9 +202,9 @@ class Venue(OrderDoor, Protocol):
 
         Returns
         -------
-        sequence
-            One observation for each symbol asked for that the venue lists. Trades that the books have not seen reach
-            the sink before this returns, and none happened between them and what is returned.
+        Sight
+            Trades that the books have not seen reach the sink before this returns, and none happened between them and
+            what was observed.
 
         Raises
         ------

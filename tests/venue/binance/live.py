@@ -126,7 +126,7 @@ class Live:
 
     async def send(self, feed: AccountFeed, order: ApprovedOrder, **params: str) -> None:
         """An order as the venue sends it."""
-        feed.links.sent(order, self.clock.now_ms())
+        feed.links.sent(order, self.clock.monotonic())
         if order.trigger_price is not None:
             params["triggerPrice"] = str(order.trigger_price)
         await self.trade(

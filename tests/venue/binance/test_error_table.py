@@ -176,7 +176,7 @@ async def test_reading_fails_by_retry_safe_only_and_never_looks_flat(desk: Rig) 
             if path.endswith("account"):
                 await desk.venue.account()
                 pytest.fail(f"{shown(effect)}: an account that cannot be read is worth something")
-            (observed,) = await desk.venue.observe({"BTCUSDT": None})
+            (observed,) = (await desk.venue.observe({"BTCUSDT": None})).observed
         except RetrySafe:
             continue
         finally:

@@ -27,6 +27,9 @@ async def refusal(**changes: Any) -> str:
         with pytest.raises(ConfigError) as refused:
             await made.open()
         assert made.venue.state().trouble == "the exchange is not connected"
+        measured = made.venue.state().measured
+        assert measured is not None
+        assert {stream.is_heard for stream in measured.streams.values()} == {False}
         return str(refused.value)
 
 
@@ -47,6 +50,19 @@ async def test_the_report_says_where_what_and_how() -> None:
         assert state.trouble is None
         assert state.details["rest_url"] == made.sim.server.url
         assert state.details["kind"] == "local"
+        assert state.measured is not None
+        usage = made.venue.usage()
+        assert state.measured.used == {
+            "weight_1m": (usage.weight_1m, usage.limits.weight_1m),
+            "orders_10s": (0, usage.limits.orders_10s),
+            "orders_1m": (0, usage.limits.orders_1m),
+        }
+        assert usage.weight_1m > 0
+        assert {name: stream.is_heard for name, stream in state.measured.streams.items()} == {
+            "user": True,
+            "market": True,
+        }
+        assert 0 <= (state.measured.clock_error_s or -1) < 1
 
 
 async def test_position_mode_is_set_when_the_account_is_flat() -> None:
@@ -76,7 +92,7 @@ async def test_one_way_mode_is_set_and_traded() -> None:
         for order in (opened, closed):
             await made.venue.place(order)
             await made.until_filled(order)
-        (observed,) = await made.venue.observe({"BTCUSDT": None})
+        (observed,) = (await made.venue.observe({"BTCUSDT": None})).observed
 
         assert observed.positions == ()
         assert {report.position_side for report in made.of(closed) if hasattr(report, "position_side")} == {"LONG"}

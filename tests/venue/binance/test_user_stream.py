@@ -377,7 +377,7 @@ async def test_after_a_storm_of_faults_nothing_is_missing_and_nothing_is_there_t
             await rig.clock.sleep(chance.choice([0, 0, 0.01, 0.1]))
         await rig.clear_faults()
         await rig.until(lambda: feed.trouble is None and not feed.events.doubted(), "calm")
-        (observed,) = await feed.observe({"BTCUSDT": None})
+        (observed,) = (await feed.observe({"BTCUSDT": None})).observed
         listed = [(row["id"], row["orderId"]) for row in await rig.client.futures_account_trades(symbol="BTCUSDT")]
         told = [trade for _, trade, _ in rig.fills()]
         assert sorted(told) == sorted(str(trade) for trade, _ in listed)

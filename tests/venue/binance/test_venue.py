@@ -66,7 +66,7 @@ async def test_an_order_that_filled_is_never_sent_again(desk: Rig) -> None:
     with pytest.raises(OutcomeUnknown, match="reached the exchange before"):
         await desk.venue.place(order)
 
-    (observed,) = await desk.venue.observe({"BTCUSDT": None})
+    (observed,) = (await desk.venue.observe({"BTCUSDT": None})).observed
     assert observed.positions[0].quantity == order.quantity
 
 
@@ -108,7 +108,7 @@ async def test_cancelling_a_stop_that_became_a_resting_order_cancels_that(desk: 
     await desk.until_ended(stop)
 
     assert [status for status in desk.statuses(stop) if status.terminal] == [CANCELLED]
-    (observed,) = await desk.venue.observe({"BTCUSDT": None})
+    (observed,) = (await desk.venue.observe({"BTCUSDT": None})).observed
     assert observed.orders == ()
     assert observed.positions[0].quantity == D("0.010")
     answer = await desk.venue.query(stop)
@@ -425,7 +425,7 @@ async def test_what_the_rules_refuse_never_reaches_the_exchange(desk: Rig) -> No
 async def test_a_symbol_that_is_listed_no_more_is_left_out() -> None:  # I56
     async with rig(env={"ALLOWED_SYMBOLS": "BTCUSDT"}) as made:
         await made.open()
-        (observed,) = await made.venue.observe({"BTCUSDT": None, "GONEUSDT": "17"})
+        (observed,) = (await made.venue.observe({"BTCUSDT": None, "GONEUSDT": "17"})).observed
         assert observed.symbol == "BTCUSDT"
 
 

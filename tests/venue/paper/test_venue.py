@@ -168,7 +168,7 @@ async def test_it_says_what_it_holds_and_what_rests(desk: Desk) -> None:
     for asked in resting:
         await desk.venue.place(asked)
 
-    held, nothing = await desk.venue.observe({SYMBOL: "2", "ETHUSDT": None})
+    held, nothing = (await desk.venue.observe({SYMBOL: "2", "ETHUSDT": None})).observed
 
     assert (held.symbol, held.mark_price, held.asked_ms, held.time_ms) == (SYMBOL, D(130), START_MS, START_MS)
     assert held.positions == (VenuePosition(position_side=LONG, quantity=D("1.5"), entry_price=D(120)),)
@@ -183,7 +183,7 @@ async def test_it_says_how_much_of_a_resting_order_is_filled() -> None:
     await desk.venue.place(asked := limit("100", "3"))
     desk.venue.post_price(SYMBOL, D(100))
 
-    (seen,) = await desk.venue.observe({SYMBOL: None})
+    (seen,) = (await desk.venue.observe({SYMBOL: None})).observed
 
     assert [(o.client_order_id, o.quantity, o.filled) for o in seen.orders] == [(asked.client_order_id, D(3), D(2))]
 
@@ -194,7 +194,7 @@ async def test_what_was_restored_is_held_at_the_prices_of_the_books() -> None:
     desk.venue.restore([], {leg: D(2)}, entry_prices={leg: D("101.5")})
     await desk.open()
 
-    (seen,) = await desk.venue.observe({SYMBOL: None})
+    (seen,) = (await desk.venue.observe({SYMBOL: None})).observed
 
     assert seen.positions == (VenuePosition(position_side=SHORT, quantity=D(2), entry_price=D("101.5")),)
 

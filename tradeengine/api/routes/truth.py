@@ -37,8 +37,7 @@ def truth(services: ApiServices, keyring: Keyring) -> APIRouter:
     @router.get("/reconciliation", response_model=Reconciliation, dependencies=reader)
     async def differences() -> Response:
         """What differs between books and exchange, by the newest look; asks and changes nothing."""
-        reconciler = services.reconciler
-        return _answer(services, reconciler.differences(reconciler.latest.values()))
+        return _answer(services, services.reconciler.differences())
 
     @router.post(
         "/reconciliation",

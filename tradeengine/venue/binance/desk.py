@@ -80,7 +80,7 @@ class OrderDesk:
         if order.purpose.opening:
             await self._setup.ensure(order.symbol)
         request = self._builder.place(order, rules, self._mark_price(order.symbol))
-        self._links.sent(order, self._clock.now_ms())
+        self._links.sent(order, self._clock.monotonic())
         try:
             answer = await self._rest.call(request.endpoint, priority_of(order.purpose), **request.params)
         except (Fenced, Rejected, RetrySafe):

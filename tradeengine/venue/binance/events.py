@@ -297,7 +297,7 @@ class EventReader:
             self._raise(DoubtKind.TRADE, update.symbol, str(execution.trade_id))
 
     def _heard(self, client_id: str, symbol: str, *, conditional: bool = False) -> None:
-        self.links.heard(client_id, symbol, self._clock.now_ms(), conditional=conditional)
+        self.links.heard(client_id, symbol, self._clock.monotonic(), conditional=conditional)
         self._doubts.settle(Doubt(DoubtKind.SILENCE, symbol, client_id))
 
     def _raise(self, kind: DoubtKind, symbol: str, what: str) -> None:

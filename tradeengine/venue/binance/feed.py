@@ -1,11 +1,10 @@
 """All that tells what becomes of the account, wired together."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 
 from shared.clock import Clock
-from tradeengine.domain.inputs import VenueObserved
-from tradeengine.venue.base import ReportSink
+from tradeengine.venue.base import ReportSink, Sight
 from tradeengine.venue.binance.doubts import Doubts
 from tradeengine.venue.binance.events import EventReader, Notice
 from tradeengine.venue.binance.links import OrderLinks
@@ -94,7 +93,7 @@ class AccountFeed:
         """Hear no more."""
         await self.stream.stop()
 
-    async def observe(self, last_trades: Mapping[str, str | None]) -> Sequence[VenueObserved]:
+    async def observe(self, last_trades: Mapping[str, str | None]) -> Sight:
         """As :meth:`tradeengine.venue.base.Venue.observe`."""
         return await self.reader.observe(last_trades)
 

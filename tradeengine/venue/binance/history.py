@@ -30,6 +30,14 @@ VISIBLE_MS = 5_000
 ALL_ALGO_ORDERS = Endpoint("futures_get_all_algo_orders", CallKind.READ, 5)
 
 
+class NotKnownYet(RetrySafe):
+    """The exchange lists something of a symbol, and does not know whose it is; of other symbols that says nothing."""
+
+    def __init__(self, symbol: str, text: str) -> None:
+        super().__init__(text)
+        self.symbol = symbol
+
+
 class TradeHistory:
     """Reads trades back by their ids, and tells those that were not told.
 
@@ -120,7 +128,9 @@ class TradeHistory:
         now = self._clock.monotonic()
         waited_s = now - self._unknown_since.setdefault((symbol, order_id), now)
         if not settled and waited_s * 1000 < VISIBLE_MS:
-            raise RetrySafe(f"{symbol} order {order_id} is not known to the exchange yet; it is asked for again")
+            raise NotKnownYet(
+                symbol, f"{symbol} order {order_id} is not known to the exchange yet; it is asked for again"
+            )
         return f"foreign-{order_id}"
 
     async def _read(self, symbol: str, since_ms: int, served_ms: int, priority: Priority) -> list[int]:

@@ -26,8 +26,8 @@ class OpenLink:
         Whether it is asked for as an algo order.
     position_side
         Which leg it works on, if that is known: in one-way mode the exchange does not say.
-    noted_ms
-        When it was first heard of or sent, engine's clock.
+    noted_s
+        When it was first heard of or sent, on the monotonic clock, seconds.
     heard
         Whether the stream told anything of it.
     opened
@@ -37,7 +37,7 @@ class OpenLink:
     client_order_id: str
     symbol: str
     conditional: bool
-    noted_ms: int
+    noted_s: float
     position_side: PositionSide | None = None
     heard: bool = False
     opened: bool = False
@@ -57,13 +57,19 @@ class OrderLinks:
         self._sides: OrderedDict[str, PositionSide] = OrderedDict()
         self._ended: OrderedDict[str, OpenLink | None] = OrderedDict()
 
-    def sent(self, order: ApprovedOrder, now_ms: int) -> None:
-        """Note an order that is about to be sent: it is the engine's own, whatever its id looks like."""
+    def sent(self, order: ApprovedOrder, now_s: float) -> None:
+        """Note an order that is about to be sent: it is the engine's own, whatever its id looks like.
+
+        Parameters
+        ----------
+        now_s
+            Monotonic clock, seconds.
+        """
         client_id = order.client_order_id
         _keep(self._sides, client_id, order.position_side, self._limit)
         if client_id not in self._ended and client_id not in self._open:
             self._open[client_id] = OpenLink(
-                client_id, order.symbol, order.kind.conditional, now_ms, order.position_side
+                client_id, order.symbol, order.kind.conditional, now_s, order.position_side
             )
 
     def remember(self, symbol: str, order_id: int, client_order_id: str) -> None:
@@ -82,13 +88,13 @@ class OrderLinks:
         """Leg that an order works on, as far as the process sent it itself."""
         return self._sides.get(client_order_id)
 
-    def heard(self, client_order_id: str, symbol: str, now_ms: int, *, conditional: bool) -> None:
-        """Note that the stream told of an own order that lives."""
+    def heard(self, client_order_id: str, symbol: str, now_s: float, *, conditional: bool) -> None:
+        """Note that the stream told of an own order that lives; ``now_s`` is of the monotonic clock, seconds."""
         if client_order_id in self._ended:
             return
         link = self._open.get(client_order_id)
         if link is None:
-            link = self._open[client_order_id] = OpenLink(client_order_id, symbol, conditional, now_ms)
+            link = self._open[client_order_id] = OpenLink(client_order_id, symbol, conditional, now_s)
         link.heard = True
 
     def is_heard(self, client_order_id: str) -> bool:

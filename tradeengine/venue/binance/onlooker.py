@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from contracts.enums import PositionMode
 from shared.clock import Clock
@@ -24,6 +24,8 @@ from tradeengine.venue.binance.session import Terms, connect
 from tradeengine.venue.binance.startup import Startup
 from tradeengine.venue.binance.symbols import SymbolSetup
 from tradeengine.venue.binance.trades import TradeLog
+
+_MOST_READINGS: Final = 3
 
 
 class Look(NamedTuple):
@@ -119,9 +121,25 @@ class Onlooker:
         hedge = self._terms.mode is PositionMode.HEDGE
         events = EventReader(self._clock, OrderLinks(), TradeLog(), Doubts(), hedge=hedge)
         reader = TruthReader(self._rest, self._clock, events, take, symbols=lambda: listed, marks=marks.get)
-        observed = await reader.observe(listed)
+        observed = await _all_of(reader, listed)
         return Look(observed, unseen, await read_figures(self._rest), marks)
 
     async def _marks(self, rest: RestCaller) -> dict[str, Decimal]:
         found = rows(await rest.call(MARK_PRICE, Priority.READ), "premiumIndex")
         return {text(row, "symbol"): number(row, "markPrice") for row in found}
+
+
+async def _all_of(reader: TruthReader, last_trades: Mapping[str, str | None]) -> list[VenueObserved]:
+    """Read what moves once more, and a third time, so that all symbols are seen."""
+    found: dict[str, VenueObserved] = {}
+    moving = frozenset(last_trades)
+    for _ in range(_MOST_READINGS):
+        sight = await reader.observe({symbol: known for symbol, known in last_trades.items() if symbol in moving})
+        found |= {seen.symbol: seen for seen in sight.observed}
+        moving = sight.moving
+        if not moving:
+            return [found[symbol] for symbol in last_trades]
+    raise RetrySafe(
+        f"{', '.join(sorted(moving))} does not stand still: it is traded while positions are read, or orders live that "
+        "the exchange does not list; look later"
+    )

@@ -19,7 +19,7 @@ from tradeengine.venue.binance.parts import Rest
 from tradeengine.venue.binance.rows import STATUSES, Row, Unreadable, integer, number, rows, text
 from tradeengine.venue.binance.updates import ALGO_STATUSES
 
-FORGET_MS = 60_000
+FORGET_S = 60.0
 """An order that the exchange has not known for this long after it was sent never arrived."""
 
 
@@ -68,7 +68,7 @@ class OrderOutcomes:
         await self.settle(wanted, listed)
 
     async def settle(
-        self, symbols: Collection[str], listed: dict[str, str], asked_ms: int | None = None
+        self, symbols: Collection[str], listed: dict[str, str], asked_s: float | None = None
     ) -> frozenset[str]:
         """Tell what became of own orders, given which rest.
 
@@ -76,8 +76,8 @@ class OrderOutcomes:
         ----------
         listed
             Client order id to the exchange's id of all orders of the symbols that rest, conditional ones included.
-        asked_ms
-            When the lists were asked for, engine's clock.
+        asked_s
+            When the lists were asked for, on the monotonic clock, seconds.
 
         Returns
         -------
@@ -98,13 +98,13 @@ class OrderOutcomes:
             if venue_order_id is None:
                 doubtful.append(link)
             elif not link.heard:
-                self._links.heard(link.client_order_id, link.symbol, link.noted_ms, conditional=link.conditional)
+                self._links.heard(link.client_order_id, link.symbol, link.noted_s, conditional=link.conditional)
                 self._tell(link, venue_order_id, OrderStatus.OPEN, ZERO)
         unlisted: set[str] = set()
 
         async def ask(link: OpenLink) -> None:
             alive = await self._ask(link) and not self._links.has_ended(link.client_order_id)
-            if alive and asked_ms is not None and link.noted_ms < asked_ms:
+            if alive and asked_s is not None and link.noted_s < asked_s:
                 unlisted.add(link.symbol)
 
         await each(doubtful, ask)
@@ -112,7 +112,7 @@ class OrderOutcomes:
 
     async def _ask(self, link: OpenLink) -> bool:
         row = await (self._ask_algo(link) if link.conditional else self._ask_order(link))
-        if row is None and self._clock.now_ms() - link.noted_ms > FORGET_MS:
+        if row is None and self._clock.monotonic() - link.noted_s > FORGET_S:
             self._links.drop(link.client_order_id)
         return row is not None
 

@@ -7,18 +7,15 @@ from decimal import Decimal
 from shared.clock import Clock
 from shared.errors import Rejected, RetrySafe
 from tradeengine.domain.inputs import VenueObserved
-from tradeengine.venue.base import ReportSink
+from tradeengine.venue.base import ReportSink, Sight
 from tradeengine.venue.binance.budget import Priority
 from tradeengine.venue.binance.endpoints import TIME
 from tradeengine.venue.binance.events import EventReader
-from tradeengine.venue.binance.history import TradeHistory
+from tradeengine.venue.binance.history import NotKnownYet, TradeHistory
 from tradeengine.venue.binance.outcomes import OrderOutcomes
 from tradeengine.venue.binance.parts import Rest
 from tradeengine.venue.binance.rows import integer
 from tradeengine.venue.binance.snapshot import SnapshotReader
-
-MOST_READINGS = 3
-"""How often a symbol is read because trades happen meanwhile, before that is called an error."""
 
 
 class TruthReader:
@@ -100,30 +97,30 @@ class TruthReader:
         for symbol in [*of, *([""] if connected else [])]:
             self._events.tell(self._events.truth_was_read(symbol, moment, connected=connected), self._sink)
 
-    async def observe(self, last_trades: Mapping[str, str | None]) -> Sequence[VenueObserved]:
+    async def observe(self, last_trades: Mapping[str, str | None]) -> Sight:
         """As :meth:`tradeengine.venue.base.Venue.observe`.
+
+        A symbol moves if something of it was traded while positions were read, if an own order lives that the exchange
+        does not list, or if one is listed that the exchange does not know yet.
 
         Raises
         ------
         RetrySafe
-            If the exchange did not answer in full, or trades went on happening while it was asked.
+            If the exchange did not answer in full.
         """
         for symbol, trade_id in last_trades.items():
             self._trades.books_know(symbol, None if trade_id is None else int(trade_id))
-        found: dict[str, VenueObserved] = {}
-        moving = list(last_trades)
-        for _ in range(MOST_READINGS):
-            with _unknown_if_refused():
-                found |= await self._still(moving)
-            moving = [symbol for symbol in moving if symbol not in found]
-            if not moving:
-                return [found[symbol] for symbol in last_trades]
-        raise RetrySafe(
-            f"{', '.join(moving)} does not stand still: it is traded while positions are read, or orders live that the "
-            "exchange does not list; observe it later"
-        )
+        symbols = list(last_trades)
+        while True:
+            try:
+                with _unknown_if_refused():
+                    observed = await self._still(symbols)
+            except NotKnownYet as error:
+                symbols.remove(error.symbol)
+                continue
+            return Sight(observed, frozenset(last_trades).difference([seen.symbol for seen in observed]))
 
-    async def _still(self, symbols: Sequence[str]) -> dict[str, VenueObserved]:
+    async def _still(self, symbols: Sequence[str]) -> list[VenueObserved]:
         """Observations of the symbols of which nothing was traded while they were read, and no order is in between."""
         moment, asked_ms = self._clock.monotonic(), self._clock.now_ms()
         served_ms = await self._exchange_ms()
@@ -133,12 +130,12 @@ class TruthReader:
         for symbol, happened_ms in await self._history.read(symbols, served_ms, Priority.READ):
             if self._connected_ms is not None and self._connected_ms < happened_ms < served_ms - self._visible_ms:
                 self._on_missed(symbol)
-        unlisted = await self._outcomes.settle(symbols, holdings.listed, asked_ms)
+        unlisted = await self._outcomes.settle(symbols, holdings.listed, moment)
         still = [s for s in symbols if self._trades.version(s) == before[s] and s not in unlisted]
         for symbol in still:
             self._events.tell(self._events.truth_was_read(symbol, moment), self._sink)
-        return {
-            symbol: VenueObserved(
+        return [
+            VenueObserved(
                 time_ms=self._clock.now_ms(),
                 symbol=symbol,
                 asked_ms=asked_ms,
@@ -147,7 +144,7 @@ class TruthReader:
                 orders=tuple(holdings.orders.get(symbol, ())),
             )
             for symbol in still
-        }
+        ]
 
     async def _exchange_ms(self) -> int:
         return integer(await self._rest.call(TIME, Priority.QUERY), "serverTime")

@@ -1,7 +1,7 @@
 """What lives while the venue is open: one connection, two streams, and the parts that use them."""
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from decimal import Decimal
@@ -187,11 +187,19 @@ class Session:
         }
         return closed | self.setup.blocked
 
-    def forget(self, symbols: Collection[str]) -> None:
-        """Other books are told of these symbols from now on: nothing counts as told to them."""
-        for symbol in symbols:
+    def tell_anew(self, last_trades: Mapping[str, str | None]) -> None:
+        """Other books are told of symbols from now on: nothing counts as told to them.
+
+        Parameters
+        ----------
+        last_trades
+            Newest trade that they know of each symbol, ``None`` if they know none. It must be known now: once they hear
+            a later one from the stream, theirs says nothing of what came between.
+        """
+        for symbol, trade_id in last_trades.items():
             self.feed.events.trades.forget(symbol)
-        self.funding.forget(symbols)
+            self.feed.events.trades.books_know(symbol, None if trade_id is None else int(trade_id))
+        self.funding.forget(last_trades.keys())
 
     def trade(self, symbol: str) -> None:
         """Note that a symbol is traded: what is missed of it is read back, as long as the exchange lists it."""

@@ -10,14 +10,14 @@ from pydantic import JsonValue
 from contracts.enums import Refusal
 from shared.clock import Clock
 from shared.errors import ConfigError, Rejected, RetrySafe
-from tradeengine.domain.inputs import VenueObserved
 from tradeengine.domain.instrument import Instrument
 from tradeengine.domain.orders import ApprovedOrder, OrderName
 from tradeengine.domain.state import ShardState
-from tradeengine.venue.base import AccountFigures, Report, ReportSink, VenueState
+from tradeengine.venue.base import AccountFigures, Report, ReportSink, Sight, VenueState
 from tradeengine.venue.binance.account import read_figures
 from tradeengine.venue.binance.addresses import AddressKind
 from tradeengine.venue.binance.budget import Budget, Usage
+from tradeengine.venue.binance.measured import measured
 from tradeengine.venue.binance.rest import RestCaller
 from tradeengine.venue.binance.session import Session, Terms, WindowFence, connect
 from tradeengine.venue.binance.startup import StartReport, Startup
@@ -102,7 +102,7 @@ class BinanceVenue:
     def take_over(self, state: ShardState) -> None:
         """Begin to tell a shard's books, which another process kept before, what they may not know."""
         if self._session is not None:
-            self._session.forget(state.instruments.keys())
+            self._session.tell_anew({symbol: state.last_trades.get(symbol) for symbol in state.instruments})
 
     def share_limits(self, part: int, whole: int) -> None:
         """Let openings of this process use no more than a share of the account's order limits."""
@@ -190,8 +190,9 @@ class BinanceVenue:
             "order_count_10s": usage.order_count_10s,
             "order_count_1m": usage.order_count_1m,
         }
+        figures = measured(self._budget, session, self._clock)
         if session is None:
-            return VenueState("the exchange is not connected", details)
+            return VenueState("the exchange is not connected", details, measured=figures)
         details |= {
             "user_stream_heard_ms": session.feed.stream.last_heard_ms,
             "user_stream_rebuilds": session.feed.stream.rebuilds,
@@ -201,7 +202,7 @@ class BinanceVenue:
             "blocked_symbols": dict(session.closed_symbols()),
             "stopped_s": round(usage.stopped_s, 3),
         }
-        return VenueState(self._trouble(session, usage), details, session.closed_symbols())
+        return VenueState(self._trouble(session, usage), details, session.closed_symbols(), figures)
 
     def _trouble(self, session: Session, usage: Usage) -> str | None:
         if usage.stopped_s > _QUIET_S:
@@ -266,8 +267,8 @@ class BinanceVenue:
             raise RetrySafe(f"order {order.client_order_id} cannot be asked for: {error}") from error
         return None if found is None else found.reports
 
-    async def observe(self, last_trades: Mapping[str, str | None]) -> Sequence[VenueObserved]:
-        """What the exchange holds of symbols, after every trade that it knows has been told to the sink.
+    async def observe(self, last_trades: Mapping[str, str | None]) -> Sight:
+        """What the exchange holds of symbols, read once, after every trade that it knows has been told to the sink.
 
         A symbol that it lists no more is left out: it refuses to tell of it, and the others must be known.
 

@@ -11,7 +11,7 @@ from tradeengine.domain.inputs import VenueObserved
 from tradeengine.domain.instrument import Instrument
 from tradeengine.domain.orders import ApprovedOrder, LiveOrder, OrderName
 from tradeengine.domain.state import ShardState
-from tradeengine.venue.base import AccountFigures, Report, ReportSink, VenueState
+from tradeengine.venue.base import AccountFigures, Report, ReportSink, Sight, VenueState
 from tradeengine.venue.paper.book import PaperBook
 from tradeengine.venue.paper.funding import FundingSchedule
 
@@ -143,7 +143,7 @@ class PaperVenue:
         await self._arrive()
         return self._book.query(order.client_order_id)
 
-    async def observe(self, last_trades: Mapping[str, str | None]) -> Sequence[VenueObserved]:
+    async def observe(self, last_trades: Mapping[str, str | None]) -> Sight:
         """What it holds of symbols. Every trade was told when it happened, so the trade ids of the books do not matter.
 
         Raises
@@ -154,7 +154,7 @@ class PaperVenue:
         asked_ms = self._clock.now_ms()
         await self._arrive()
         now_ms = self._clock.now_ms()
-        return [
+        observed = [
             VenueObserved(
                 time_ms=now_ms,
                 symbol=symbol,
@@ -165,6 +165,7 @@ class PaperVenue:
             )
             for symbol in last_trades
         ]
+        return Sight(observed)
 
     async def account(self) -> AccountFigures | None:
         """Nothing: the paper account is worth what the books say."""
