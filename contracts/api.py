@@ -222,12 +222,12 @@ class ClusterShard(BaseModel):
     position: int | None = Field(description="its newest record, as far as known here; null where it is not")
     last_takeover: Takeover | None = Field(description="null while it is not known here, or if it was archived")
     behind: dict[str, int | None] = Field(
-        default={}, description="records that each copy has not applied, where each shard is asked about; null: unknown"
+        default={}, description="records that each copy has not applied, of shards that are asked about; null: unknown"
     )
 
 
 class CopyLag(BaseModel):
-    """How far a copy is behind the shards that this process works on."""
+    """How far a copy, or what is published, is behind the shards that this process works on."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -1,21 +1,20 @@
 """The keeper of a process's leases: renews what it holds, takes what is free, hands over what is too much."""
 
 import asyncio
-import math
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Final
 
 import structlog
 
-from contracts.enums import TakeoverCause
 from shared.clock import Clock
 from shared.errors import EngineError
 from shared.leases.base import Lease, LeaseStore
-from shared.leases.cause import cause_of
+from shared.leases.holdings import Held, Holdings
 from shared.leases.membership import Membership
 from shared.leases.sight import Sight, Watches, sight_of
 from shared.leases.spread import in_turn, share_of
+from shared.leases.taking import Taking
 from shared.leases.watch import Watch
 
 _RENEWALS_PER_LEASE: Final = 3
@@ -27,31 +26,9 @@ _SOON_S: Final = 0.25
 """The same while this process waits for a shard, or others for one of its own."""
 _LEAVING_AT_ONCE: Final = 4
 """Shards that a process that retires brings to rest side by side."""
-DRIFT: Final = 0.01
-"""Share of the lease time that a taker waits on top: monotonic clocks of two machines do not run equally fast.
-Synchronisation changes their rate by 500 ppm at most (adjtimex(2)); this is twenty times as much."""
-_TAKES_AT_ONCE: Final = 8
 _LEAST_SLEEP_S: Final = 0.001
 
 log = structlog.get_logger(__name__)
-
-
-class Held(NamedTuple):
-    """A lease that this process holds.
-
-    Parameters
-    ----------
-    epoch
-        Fencing token.
-    until
-        Own monotonic time, seconds, up to which nobody else can hold the shard.
-    cause
-        Why the shard was free to be taken.
-    """
-
-    epoch: int
-    until: float
-    cause: TakeoverCause | None = None
 
 
 class LeaseKeeper:
@@ -122,18 +99,26 @@ class LeaseKeeper:
         self._store = store
         self._clock = clock
         self._shards = shards
-        self._on_taken = on_taken
         self._on_lost = on_lost
         self._on_surplus = on_surplus
         self._alone = alone
         self._opened = False
-        self._held: dict[int, Held] = {}
-        self._leaving: set[int] = set()
-        self._dropped: dict[int, Held] = {}
+        self._holdings = Holdings(clock)
         self._renewal_due = clock.monotonic()
         self._leases: Watch[int, Lease] = Watch()
         self._membership = Membership(store, clock, owner, ttl_s, alone=alone, version=version)
         self._drains = self._membership.drains
+        self._taking = Taking(
+            store,
+            clock,
+            owner,
+            ttl_s,
+            holdings=self._holdings,
+            leases=self._leases,
+            membership=self._membership,
+            on_taken=on_taken,
+            alone=alone,
+        )
 
     @property
     def members(self) -> tuple[str, ...]:
@@ -154,12 +139,11 @@ class LeaseKeeper:
     @property
     def held(self) -> Mapping[int, Held]:
         """Leases by shard; one whose time is up may still be there for a moment, see :meth:`valid_for`."""
-        return MappingProxyType(self._held)
+        return MappingProxyType(self._holdings.held)
 
     def valid_for(self, shard: int) -> float:
         """Seconds for which this process may count on a shard; 0 or less: it may not."""
-        held = self._held.get(shard)
-        return held.until - self._clock.monotonic() if held is not None else 0.0
+        return self._holdings.valid_for(shard)
 
     async def run(self) -> None:
         """Keep leases until cancelled; they stay as they are then, see :meth:`stop`."""
@@ -174,7 +158,7 @@ class LeaseKeeper:
         Call it when nothing that was done under the lease can take effect any more: records are committed, and every
         request to the exchange is answered or too old to be accepted. Where that cannot be said, :meth:`drop` it.
         """
-        held = self._let_go(shard)
+        held = self._holdings.let_go(shard)
         if held is None:
             return
         log.info("lease given back", shard=shard, epoch=held.epoch)
@@ -189,9 +173,8 @@ class LeaseKeeper:
 
         This process may be the next to take it, under another epoch.
         """
-        held = self._let_go(shard)
+        held = self._holdings.drop(shard)
         if held is not None:
-            self._dropped[shard] = held
             log.warning("lease dropped", shard=shard, epoch=held.epoch, reason=reason)
 
     def distrust(self, reason: str) -> None:
@@ -201,9 +184,8 @@ class LeaseKeeper:
         """
         if self._alone:
             return
-        for shard, held in tuple(self._held.items()):
-            self._dropped[shard] = held
-            self._lose(shard, reason)
+        for shard in tuple(self._holdings.held):
+            self._lose(shard, reason, dropped=True)
 
     def retire(self) -> None:
         """Take nothing from now on and hand over everything: ``on_surplus`` is told of each shard that is held."""
@@ -215,8 +197,8 @@ class LeaseKeeper:
         Never raises for the store: what it does not take runs out. Nothing is taken afterwards.
         """
         self._membership.retire()
-        for shard in list(self._held):
-            self._let_go(shard)
+        for shard in list(self._holdings.held):
+            self._holdings.let_go(shard)
         if not self._opened:
             return
         try:
@@ -224,7 +206,7 @@ class LeaseKeeper:
             await self._store.withdraw(self.owner)
             # As they stand in the store, because the answer to a take may have been lost.
             for lease in await self._store.read():
-                if lease.owner == self.owner and not self._may_have_effect(lease):
+                if lease.owner == self.owner and not self._holdings.may_have_effect(lease):
                     await self._store.release(self.owner, lease.shard, lease.epoch)
         except EngineError as error:
             log.warning("leases not released, others take them when they have run out", error=str(error))
@@ -256,17 +238,17 @@ class LeaseKeeper:
             self._renewal_due = begun + self.ttl_s / _RENEWALS_PER_LEASE
         leases = {lease.shard: lease for lease in await self._store.read()}
         self._leases.look(leases, self._clock.monotonic())
-        await self._membership.look(self._held, deaf=self.trouble is not None)
+        await self._membership.look(self._holdings.held, deaf=self.trouble is not None)
         return await self._balance(leases)
 
     async def _renew(self) -> None:
-        if not self._held:
+        if not self._holdings.held:
             return
-        epochs = {shard: held.epoch for shard, held in self._held.items()}
+        epochs = {shard: held.epoch for shard, held in self._holdings.held.items()}
         sent = self._clock.monotonic()
         renewed = await self._store.renew(self.owner, epochs)
         for shard, epoch in epochs.items():
-            held = self._held.get(shard)
+            held = self._holdings.held.get(shard)
             if held is None or held.epoch != epoch:
                 continue
             if shard not in renewed:
@@ -274,108 +256,56 @@ class LeaseKeeper:
             elif held.until <= self._clock.monotonic():
                 self._lose(shard, "it ran out before its renewal was confirmed")
             else:
-                self._held[shard] = held._replace(until=sent + self.ttl_s)
+                self._holdings.held[shard] = held._replace(until=sent + self.ttl_s)
                 self.renewals += 1
 
     async def _balance(self, leases: Mapping[int, Lease]) -> bool:
         """Take or release what is free, hand over what is too much; whether to look again soon."""
-        free = [shard for shard in range(self._shards) if self._is_free(shard, leases.get(shard))]
+        free = [shard for shard in range(self._shards) if self._taking.is_free(shard, leases.get(shard))]
         holders: dict[int, str | None] = {shard: lease.owner for shard, lease in leases.items()}
-        holders |= dict.fromkeys(free) | dict.fromkeys(self._held, self.owner)
+        holders |= dict.fromkeys(free) | dict.fromkeys(self._holdings.held, self.owner)
         share = share_of(self.owner, self._drains.takers, [holders[shard] for shard in range(self._shards)])
-        await self._fill(share, free, leases)
-        staying = in_turn(self._held.keys() - self._leaving, self.owner, self._drains.takers)
+        await self._taking.fill(share, free, leases, self._renewal_due)
+        staying = in_turn(self._holdings.held.keys() - self._holdings.leaving, self.owner, self._drains.takers)
         if self._membership.retired:
             if self._is_known_to_go():
-                self._hand_over(staying[: max(0, _LEAVING_AT_ONCE - len(self._leaving))])
-            return bool(self._held)
+                self._hand_over(staying[: max(0, _LEAVING_AT_ONCE - len(self._holdings.leaving))])
+            return bool(self._holdings.held)
         if self._drains.since is None:
             self._hand_over(staying[share:])
-            return len(self._held) < share
-        # Others look when they renew. Before they have seen the mark, what is given back would be nobody's for long.
-        seen_by_all = self._clock.monotonic() - self._drains.since >= self.ttl_s / _RENEWALS_PER_LEASE
-        if seen_by_all and not free and not self._leaving:
+            return len(self._holdings.held) < share
+        # The others see the mark and what is free in one look.
+        if not free and not self._holdings.leaving:
             self._hand_over(staying[:1])
-        return bool(self._held)
+        return bool(self._holdings.held)
 
     def _is_known_to_go(self) -> bool:
         """Whether the others had time to see that this process retires, so that they wait for what it gives back."""
         retired_at = self._membership.retired_at
         return retired_at is not None and self._clock.monotonic() - retired_at >= _LOOK_S + _SOON_S
 
-    def _is_free(self, shard: int, lease: Lease | None) -> bool:
-        """Whether a shard may be taken now: nobody holds it, or nobody can believe any more that he does."""
-        if shard in self._held:
-            return False
-        if self._alone or lease is None or lease.owner is None or lease.owner == self.owner:
-            return True
-        return self._leases.unchanged_s(shard, self._clock.monotonic()) >= lease.ttl_ms / 1000 * (1 + DRIFT)
-
-    async def _fill(self, share: int, free: Iterable[int], leases: Mapping[int, Lease]) -> None:
-        """Take as many free shards as are due, the own former ones first."""
-        mine = {shard for shard in free if (lease := leases.get(shard)) is not None and lease.owner == self.owner}
-        waiting = sorted(in_turn(free, self.owner, self._drains.takers), key=lambda shard: shard not in mine)
-        while waiting and (lacking := share - len(self._held)) > 0:
-            several = min(lacking, _TAKES_AT_ONCE)
-            takes = [self._take(shard, leases.get(shard)) for shard in waiting[:several]]
-            errors = [error for error in await asyncio.gather(*takes, return_exceptions=True) if error is not None]
-            if errors:
-                raise errors[0]
-            waiting = waiting[several:]
-            if self._clock.monotonic() >= self._renewal_due:
-                # What is held goes before what could be.
-                return
-        for shard in mine.intersection(waiting):
-            # The answer to a take, or a release, was lost.
-            if not self._may_have_effect(leases[shard]):
-                await self._store.release(self.owner, shard, leases[shard].epoch)
-
-    def _may_have_effect(self, lease: Lease) -> bool:
-        """Whether a lease was dropped whose last requests may still take effect: it has to run out."""
-        dropped = self._dropped.get(lease.shard)
-        return dropped is not None and dropped.epoch == lease.epoch and dropped.until > self._clock.monotonic()
-
-    async def _take(self, shard: int, seen: Lease | None) -> None:
-        sent = self._clock.monotonic()
-        lease = await self._store.take(seen, shard, self.owner, math.ceil(self.ttl_s * 1000))
-        if lease is None:
-            return
-        held = Held(lease.epoch, sent + self.ttl_s, cause_of(seen, self.owner, alone=self._alone))
-        if held.until <= self._clock.monotonic():
-            return
-        if self._membership.retired:
-            await self._store.release(self.owner, shard, held.epoch)
-            return
-        self._held[shard] = held
-        log.info("lease taken", shard=shard, epoch=held.epoch, former=seen.owner if seen is not None else None)
-        self._on_taken(shard, held.epoch)
-
     async def _expire(self) -> None:
         while True:
             now = self._clock.monotonic()
-            for shard, held in list(self._held.items()):
+            for shard, held in list(self._holdings.held.items()):
                 if held.until <= now:
                     self._lose(shard, f"it ran out: the lease store confirmed no renewal for {self.ttl_s:g} s")
-            left = [held.until - now for held in self._held.values()]
+            left = [held.until - now for held in self._holdings.held.values()]
             # Not longer than that, for the sake of one that is taken meanwhile.
             await self._clock.sleep(max(min([*left, self.ttl_s / _LOOKS_PER_LEASE]), _LEAST_SLEEP_S))
 
     def _hand_over(self, shards: Iterable[int]) -> None:
         for shard in shards:
-            if shard in self._held and shard not in self._leaving:
-                self._leaving.add(shard)
-                log.info("lease to be handed over", shard=shard, epoch=self._held[shard].epoch)
+            if shard in self._holdings.held and shard not in self._holdings.leaving:
+                self._holdings.leaving.add(shard)
+                log.info("lease to be handed over", shard=shard, epoch=self._holdings.held[shard].epoch)
                 self._on_surplus(shard)
 
-    def _lose(self, shard: int, reason: str) -> None:
-        held = self._let_go(shard)
+    def _lose(self, shard: int, reason: str, *, dropped: bool = False) -> None:
+        held = self._holdings.drop(shard) if dropped else self._holdings.let_go(shard)
         if held is not None:
             log.warning("lease lost", shard=shard, epoch=held.epoch, reason=reason)
             self._on_lost(shard, reason)
-
-    def _let_go(self, shard: int) -> Held | None:
-        self._leaving.discard(shard)
-        return self._held.pop(shard, None)
 
     def _failed(self, error: EngineError) -> None:
         if self.trouble is None:

@@ -3,16 +3,18 @@
 import pytest
 from structlog.testing import capture_logs
 
+from shared.clock import SystemClock
 from shared.errors import Fenced
 from tests.api.parts import MemoryDesk
 from tests.support.engines import make_signal
 from tradeengine.api.decisions import DecisionDesk
 from tradeengine.api.problems import ProblemError
+from tradeengine.runtime.firsts import FirstDecisions
 
 
 async def test_a_shard_that_decides_nothing_is_logged_once_until_it_decides_again() -> None:
     desk = MemoryDesk()
-    requests = DecisionDesk(desk, timeout_s=60)
+    requests = DecisionDesk(desk, FirstDecisions(SystemClock()), timeout_s=60)
     with capture_logs() as logs:
         for _ in range(2):
             desk.error = Fenced("shard 3 belongs to another")

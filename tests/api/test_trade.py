@@ -27,6 +27,7 @@ async def test_a_signal_is_answered_with_its_decision(served: Served) -> None:
         "detail": None,
         "orders": [],
         "decided_at": "2025-01-01T00:00:00.123000Z",
+        "first": None,
     }
 
 
@@ -34,6 +35,25 @@ async def test_a_copy_is_a_duplicate(served: Served) -> None:
     answers = [await served.client.post("/trade/signal", json=signal(id="s1"), headers=TRADER) for _ in range(2)]
 
     assert [answer.json()["outcome"] for answer in answers] == ["accepted", "duplicate"]
+    assert [answer.json()["first"] for answer in answers] == [None, None], "nothing is told that is not known"
+
+
+async def test_a_copy_is_told_what_became_of_the_first_one(served: Served) -> None:
+    first = {
+        "outcome": "rejected",
+        "reason": "low_confidence",
+        "source": "validation",
+        "detail": "0.1 is below 0.5",
+        "orders": [],
+        "decided_at": "2025-01-01T00:00:00.007Z",
+    }
+    named = {"signal_id": "s1", "strategy_id": "momentum", "symbol": "BTCUSDT", "action": "buy"}
+    served.tables.rows["decisions"] = [{**named, "signal_id": "s0", **first, "outcome": "held"}, {**named, **first}]
+    both = await served.client.post("/trade", json=[signal(id="s1"), signal(id="s1")], headers=TRADER)
+    fresh, copy = both.json()["results"]
+
+    assert (fresh["decision"]["first"], copy["decision"]["outcome"]) == (None, "duplicate")
+    assert copy["decision"]["first"] == {**first, "decided_at": "2025-01-01T00:00:00.007000Z"}
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,7 @@ async def staged(folder: Path, servers: Path) -> AsyncIterator[Stage]:
             server.start()
         exchange = Exchange(folder, client)
         await exchange.start()
-        stack.callback(exchange.kill)
+        stack.callback(exchange.close)
         await exchange.reset(**setup(requests_kept=1_000))
         stores = await ready_stores(made[Link.MONGODB].url, made[Link.MYSQL].url)
         stage = Stage(folder, client, nats, made, exchange, stores)

@@ -108,13 +108,26 @@ async def until_held(pod: EngineProcess, count: int) -> None:
         await asyncio.sleep(LOOK_S)
 
 
+async def until_noted(env: dict[str, str]) -> None:
+    """Wait until nothing is behind, by the stores."""
+    deadline = Deadline()
+    none_behind = {"the read model": 0, "execution_events": 0}
+    while (behind := [row["behind"] for row in seen(env)[1]["shards"]]) != [none_behind] * SHARDS:
+        assert not deadline.passed(), behind
+        await asyncio.sleep(LOOK_S)
+
+
 async def test_one_engine_in_a_folder_is_seen_and_keeps_its_shards(tmp_path: Path) -> None:
     data = tmp_path / "data"
     env = SETTINGS | {"TRADEENGINE_DATA_DIR": str(data)}
     missing = tradeengine("cluster", env=env)
     assert missing.returncode == 78
-    async with engine_process(data, nats_url=NO_NATS, settings=SETTINGS | {"POD_NAME": "laptop"}) as engine:
+    async with engine_process(data, settings=SETTINGS | {"POD_NAME": "laptop"}) as engine:
         await engine.start()
+        told = (await engine.request("GET", "/cluster", headers=READ)).json()
+        assert [row["name"] for row in told["copies"]] == ["read_model", "execution_events"]
+        assert [sorted(row["behind"]) for row in told["shards"]] == [["execution_events", "read_model"]] * SHARDS
+        await until_noted(env)
         code, cluster = seen(env)
         assert (code, [row["shards"] for row in cluster["members"]]) == (0, [SHARDS])
         assert {row["last_takeover"]["cause"] for row in cluster["shards"]} == {"first"}
@@ -123,8 +136,11 @@ async def test_one_engine_in_a_folder_is_seen_and_keeps_its_shards(tmp_path: Pat
         assert kept.returncode == 1
         assert "no other pod lives that is not drained" in kept.stderr
         assert (await engine.readiness())[0] == 200, "it works on"
-        later = tradeengine("drain", "laptop", "--wait", "0", env=env)
-        assert later.returncode == 0
+        later = tradeengine("drain", "--wait", "0", env=env | {"POD_NAME": "laptop"})
+        assert (later.returncode, later.stdout.startswith("laptop-")) == (0, True), later.stderr
+        nameless = tradeengine("drain", env=env)
+        assert nameless.returncode == 2
+        assert "name the pod, or set POD_NAME" in nameless.stderr
         await engine.stop()
 
     code, cluster = seen(env)

@@ -1,16 +1,19 @@
 """``tradeengine run --prices live``: paper trading at the prices of a simulated market, without a key."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import ExitStack
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from scripts.devservices.ports import reserve
 from shared.clock import SystemClock
 from tests.prices.market import Market, market
+from tests.support.deadline import PATIENCE_S
 from tests.support.process import NO_NATS, READ, TRADE, engine_process, signal_document, tradeengine
 from tradeengine.simulator.exchange import Exchange
 
@@ -99,6 +102,38 @@ async def test_a_silent_feed_is_said_and_openings_have_no_price_until_it_is_back
                 (filled,) = await running.until_rows("/fills", bool)
                 assert Decimal(filled["price"]) == Decimal("51234.5")
                 await running.accept(signal_document(strategy="C", quote_quantity="600"))
+
+
+async def test_a_market_that_does_not_answer_keeps_nobody_from_being_probed(tmp_path: Path) -> None:
+    asked = asyncio.Event()
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.set()
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(silent, "127.0.0.1")
+    port = server.sockets[0].getsockname()[1]
+    env = {"BINANCE_FUTURES_BASE_URL": f"http://127.0.0.1:{port}", "BINANCE_WS_URL": f"ws://127.0.0.1:{port}"}
+    with ExitStack() as stack:
+        reserved = reserve()
+        stack.callback(reserved.release)
+        arguments = ["--prices", "live", "--port", str(reserved.number)]
+        async with (
+            server,
+            engine_process(tmp_path / "data", nats_url=NO_NATS, arguments=arguments, settings=env) as running,
+        ):
+            running.spawn()
+            await asyncio.wait_for(asked.wait(), PATIENCE_S)
+            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{reserved.number}", trust_env=False) as client:
+                assert (await client.get("/live")).json() == {"status": "alive"}
+                ready = await client.get("/ready")
+                assert (ready.status_code, ready.json()["reasons"]) == (503, ["the engine is starting"])
+                refused = await client.post("/trade/signal", json=signal_document(), headers=TRADE)
+                assert (refused.status_code, refused.json()["code"]) == (503, "try_again")
+                assert refused.headers["Retry-After"] == "1"
+            running.terminate()
+            assert await running.ended() == 0, "it waits for the market instead of stopping"
 
 
 async def test_the_demonstration_trades_at_live_prices(tmp_path: Path, exchange: Market) -> None:

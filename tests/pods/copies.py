@@ -6,7 +6,7 @@ which comes later has to be looked up among what was committed, as one after ten
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from contracts.subjects import shard_of
@@ -27,24 +27,31 @@ _BY_NATS: Final = 2
 class Copies:
     """Sends copies of one signal.
 
+    Parameters
+    ----------
+    orders
+        That the first copy called for.
+
     Attributes
     ----------
     sent
         How many were sent.
     """
 
-    def __init__(self, made: Site, signal: dict[str, Any]) -> None:
+    def __init__(self, made: Site, signal: dict[str, Any], orders: Sequence[str]) -> None:
         self.sent = 0
         self._made = made
         self._signal = signal
+        self._orders = orders
 
     async def come(self) -> None:
-        """Send one to every pod by HTTP, and one to each subject of NATS; each that asks is told what it is."""
+        """Send one to every pod by HTTP, and one to each subject of NATS; who asks hears of the first."""
         pods = self._made.running
         async with connected(self._made.nats_url) as client:
             answers = await asyncio.gather(*(by_http(pod, self._signal) for pod in pods))
             assert {(told["outcome"], told["reason"]) for told in answers} == {("duplicate", "duplicate_signal")}
             assert [told["orders"] for told in answers] == [[]] * len(answers)
+            assert [told["first"]["orders"] for told in answers] == [self._orders] * len(answers)
             await by_symbol(client, [self._signal])
             await by_bare_subject(client, [self._signal])
         self.sent += len(pods) + _BY_NATS

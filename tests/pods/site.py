@@ -128,7 +128,7 @@ async def site(folder: Path, stores: Stores, nats_url: str, **settings: Any) -> 
         client = await stack.enter_async_context(httpx.AsyncClient(timeout=_ANSWER_S, trust_env=False))
         exchange = Exchange(folder, client)
         await exchange.start()
-        stack.callback(exchange.kill)
+        stack.callback(exchange.close)
         await exchange.reset(
             symbols=[listed(name, filters=_PRICES) for name in SYMBOLS],
             marks=marks(),

@@ -34,7 +34,7 @@ async def test_i67_a_signal_that_comes_again_to_every_pod_by_every_way_has_one_o
         first = await by_http(owner, signal)
         decided = time.monotonic()
         assert first["outcome"] == "accepted"
-        copies = Copies(made, signal)
+        copies = Copies(made, signal, first["orders"])
         await copies.come()
         await until_since(decided, 1.0)
         await copies.come()

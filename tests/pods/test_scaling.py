@@ -15,6 +15,7 @@ from tests.outages.stores import Stores
 from tests.pods.sending import key_of
 from tests.pods.site import NAMES, SHARDS, SYMBOLS, Site, site
 from tests.pods.steady import Steady, steady
+from tests.pods.stopping import Stops, false_alarms
 from tests.pods.thousand import CLOSINGS, OPENINGS, SIGNALS, opened, sent, signal, whose
 from tests.support.deadline import slowness
 from tests.support.nats import NatsServer
@@ -42,20 +43,23 @@ async def test_i66_pods_come_and_are_restarted_and_go_under_load(
             await made.until_spread(SPREAD_S)
             assert [len(held) for held in (await made.shares()).values()] == [SHARDS // 3] * 3
 
-            await restarted_one_after_another(made, load)
+            stops = Stops(SYMBOLS)
+            await restarted_one_after_another(made, load, stops)
 
             # Both at once: who goes hands over to whoever stays.
             await asyncio.gather(*(pod.stop() for pod in more))
             await made.until_spread(SPREAD_S)
             assert await made.shares() == {NAMES[0]: set(range(SHARDS))}
             await load.end()
+            assert not (alarms := false_alarms(made.pods[NAMES[0]])), alarms
         history = await made.everything_holds(tmp_path)
-    print(f"{len(load.stored)} signals, {history.orders} orders")
-    assert history.decisions.keys() == load.stored
+    sent = load.stored | stops.decided
+    print(f"{len(sent)} signals, {len(stops.decided)} by way of a pod that was stopping, {history.orders} orders")
+    assert sent <= history.decisions.keys() <= sent | stops.doubtful
     assert history.orders > LEAST_ORDERS, "the load was no load"
 
 
-async def restarted_one_after_another(made: Site, load: Steady) -> None:
+async def restarted_one_after_another(made: Site, load: Steady, stops: Stops) -> None:
     """Restart every pod, and insist that no shard pauses for more than 2 s, on a machine of the usual speed.
 
     What the machine does to a shard without any restart comes on top; on a slower machine all of it takes longer.
@@ -66,7 +70,8 @@ async def restarted_one_after_another(made: Site, load: Steady) -> None:
     restarting = time.monotonic()
     async with measured_slowness() as slow:
         for pod in made.running:
-            await pod.stop()
+            await stops.stop(pod)
+            assert not (alarms := false_alarms(pod)), alarms
             await pod.start()
             await made.until_spread()
     pause = load.longest_pause(restarting)

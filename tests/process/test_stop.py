@@ -98,6 +98,7 @@ async def test_a_request_under_way_is_answered(tmp_path: Path) -> None:
         await engine.start()
         copy = await engine.send(json.loads(body))
         assert copy.json()["outcome"] == "duplicate"
+        assert copy.json()["first"]["outcome"] == "accepted", "the answer does not say what became of the first copy"
         await engine.stop()
         await check_store(engine.data, tmp_path)
 

@@ -124,7 +124,7 @@ def test_a_pod_sees_who_took_what_from_whom_and_why() -> None:
         await site.spread(first)
         second = await site.pod("b")
         await site.spread(first, second)
-        views = {pod.name: ClusterView(pod.engine, site.journal, {}, site.clock) for pod in (first, second)}
+        views = {pod.name: ClusterView(pod.engine, site.journal, dict, site.clock) for pod in (first, second)}
         tasks = [asyncio.create_task(view.run()) for view in views.values()]
         try:
             await _seen_by_both(site, first, second, views)
@@ -147,7 +147,7 @@ def test_a_view_that_fails_in_an_unexpected_way_says_so_and_looks_again() -> Non
 
         for name in ("read", "last_sequence"):
             setattr(journal, name, fails)
-        view = ClusterView(pod.engine, cast("Journal", journal), {}, site.clock)
+        view = ClusterView(pod.engine, cast("Journal", journal), dict, site.clock)
         task = asyncio.create_task(view.run())
         try:
             await site.until(lambda: "ValueError: a defect" in (view.report().trouble or ""), "the trouble")

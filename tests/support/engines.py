@@ -19,7 +19,7 @@ from tradeengine.venue.paper.book import PaperBook
 from tradeengine.venue.paper.instruments import default_instrument
 from tradeengine.venue.paper.venue import PaperVenue
 
-__all__ = ["CLOCK", "SYMBOLS", "eventually", "make_signal", "paper_venue", "running_engine", "send"]
+__all__ = ["CLOCK", "SYMBOLS", "eventually", "make_engine", "make_signal", "paper_venue", "running_engine", "send"]
 
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
 CLOCK = SystemClock()
@@ -37,6 +37,27 @@ def paper_venue() -> PaperVenue:
     return PaperVenue(book, CLOCK, [default_instrument(symbol) for symbol in SYMBOLS])
 
 
+def make_engine(
+    journal: Journal,
+    venue: PaperVenue,
+    *,
+    shards: int = 4,
+    config: TradingConfig | None = None,
+    listeners: Sequence[CommitListener] = (),
+) -> Engine:
+    """Make an engine on an open journal; nothing is loaded yet."""
+    return Engine(
+        shards=shards,
+        journal=journal,
+        venue=venue,
+        clock=CLOCK,
+        config=config or TradingConfig(),
+        initial_equity=Decimal(10_000),
+        committer=Committer(journal, CLOCK),
+        listeners=listeners,
+    )
+
+
 @asynccontextmanager
 async def running_engine(
     journal: Journal,
@@ -49,16 +70,7 @@ async def running_engine(
 ) -> AsyncIterator[Engine]:
     """Load and start an engine on an open journal; stop it at the end."""
     venue = venue or paper_venue()
-    engine = Engine(
-        shards=shards,
-        journal=journal,
-        venue=venue,
-        clock=CLOCK,
-        config=config or TradingConfig(),
-        initial_equity=Decimal(10_000),
-        committer=Committer(journal, CLOCK),
-        listeners=listeners,
-    )
+    engine = make_engine(journal, venue, shards=shards, config=config, listeners=listeners)
     await engine.load()
     await engine.start()
     try:

@@ -14,7 +14,9 @@ from contracts.query import QueryError
 from shared.errors import EngineError, Fenced, Halted, OutcomeUnknown, RetrySafe
 from tradeengine.api.rendering import encode
 
-_RETRY = {"Retry-After": "1"}
+RETRY = {"Retry-After": "1"}
+"""Headers of what may be asked again soon."""
+
 _TITLES = {Code.OUTCOME_PENDING: "The outcome is not known yet", Code.NO_KEY_CONFIGURED: "No key is configured"}
 _BY_STATUS = {
     404: (Code.NOT_FOUND, "no such route: see /openapi.json"),
@@ -57,18 +59,18 @@ class ProblemError(Exception):
 def outcome_pending(detail: str) -> ProblemError:
     """The signal may have been decided; sending it again tells."""
     text = f"{detail}; send the same signal_id again: it is decided once"
-    return ProblemError(503, Code.OUTCOME_PENDING, text, _RETRY)
+    return ProblemError(503, Code.OUTCOME_PENDING, text, RETRY)
 
 
 def of_engine_error(error: EngineError) -> ProblemError:
     """What an error of the engine means to a client."""
     match error:
         case RetrySafe():
-            return ProblemError(503, Code.TRY_AGAIN, f"{error}; nothing was done, try again", _RETRY)
+            return ProblemError(503, Code.TRY_AGAIN, f"{error}; nothing was done, try again", RETRY)
         case OutcomeUnknown():
             return outcome_pending(str(error))
         case Fenced():
-            return ProblemError(503, Code.NOT_OWNER, f"{error}; another process decides it, try again", _RETRY)
+            return ProblemError(503, Code.NOT_OWNER, f"{error}; another process decides it, try again", RETRY)
         case Halted():
             return ProblemError(503, Code.HALTED, str(error))
         case _:

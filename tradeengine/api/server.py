@@ -65,7 +65,7 @@ class ApiServer:
             await asyncio.shield(self._task)
 
     async def close(self) -> None:
-        """Take no more connections, let requests under way finish for the time of grace, and end."""
+        """Take no more connections, let requests under way finish for the time of grace, and end; again: nothing."""
         self._server.should_exit = True
         if self._task is not None:
             await self._task

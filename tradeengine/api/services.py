@@ -13,6 +13,7 @@ from shared.settings import Settings
 from tradeengine.api.ports import ReadModel
 from tradeengine.runtime.coverage import CoveredPosition
 from tradeengine.runtime.desk import SignalDesk
+from tradeengine.runtime.firsts import FirstDecisions
 from tradeengine.runtime.reconciler import Reconciler
 
 DECISION_TIMEOUT_S = 10.0
@@ -30,6 +31,8 @@ class ApiServices:
         All processes and shards as this one sees them; must not block.
     coverage
         Every strategy position with what protects it; must not block.
+    firsts
+        What became of the first copies of duplicates.
     decision_timeout_s
         How long a request waits for a decision, in seconds.
     post_price
@@ -42,6 +45,7 @@ class ApiServices:
     metrics: Metrics
     clock: Clock
     desk: SignalDesk
+    firsts: FirstDecisions
     read_model: ReadModel
     account: Callable[[], Mapping[str, Any]]
     cluster: Callable[[], Cluster]

@@ -1,7 +1,7 @@
 """``tradeengine cluster``: who lives, and who works on which shard."""
 
 import asyncio
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping
 from typing import Annotated
 
 import typer
@@ -13,13 +13,14 @@ from shared.leases.sight import Sight
 from shared.settings import Settings
 from tradeengine.cli.base import EXIT_FAILURE, EXIT_UNKNOWN, fail, out, warn
 from tradeengine.cli.cluster_view import show_cluster
-from tradeengine.cli.copies import opened_journal
+from tradeengine.cli.copies import checkpoints_of, opened_journal
 from tradeengine.cli.journal_limits import copies_of
 from tradeengine.cli.leases import opened_leases, watched
 from tradeengine.cli.options import ConfigFile
 from tradeengine.journal.base import Journal
 from tradeengine.journal.takeovers import last_takeover
 from tradeengine.runtime.cluster_report import described_members, described_shards
+from tradeengine.runtime.publications import EXECUTION_EVENTS
 
 
 def cluster(
@@ -64,13 +65,19 @@ async def _shards(settings: Settings, journal: Journal, sight: Sight) -> list[Cl
     numbers = [seen.shard for seen in sight.shards]
     takeovers = {shard: (await last_takeover(journal, shard)).takeover for shard in numbers}
     applied = {name: await _applied(name, ask(numbers)) for name, ask in copies_of(settings).items()}
+    published = await _applied(EXECUTION_EVENTS, _published(settings, numbers))
+    if published is None or settings.nats_url is not None or any(published.values()):
+        applied[EXECUTION_EVENTS] = published
     positions = {shard: await journal.last_sequence(shard) for shard in numbers}
-    return [
-        row.model_copy(
-            update={"behind": {name: _behind(positions[row.shard], had, row.shard) for name, had in applied.items()}}
-        )
-        for row in described_shards(sight, takeovers, positions)
-    ]
+    behind = {
+        name: {shard: _behind(positions[shard], had, shard) for shard in numbers} for name, had in applied.items()
+    }
+    return described_shards(sight, takeovers, positions, behind)
+
+
+async def _published(settings: Settings, shards: Iterable[int]) -> dict[int, int]:
+    """Newest record of each shard whose events are published, as noted; that is a second behind."""
+    return {shard: found.sequence for shard, found in (await checkpoints_of(settings, shards)).items()}
 
 
 async def _applied(name: str, asked: Awaitable[Mapping[int, int]]) -> Mapping[int, int] | None:

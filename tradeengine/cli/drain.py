@@ -18,7 +18,10 @@ from tradeengine.cli.options import ConfigFile
 
 _WAIT_S: Final = 120.0
 
-Pod = Annotated[str, typer.Argument(metavar="POD", help="The pod's name, or that of one of its starts.")]
+Pod = Annotated[
+    str | None,
+    typer.Argument(metavar="[POD]", help="The pod's name, or that of one of its starts; by default POD_NAME."),
+]
 Undo = Annotated[bool, typer.Option("--undo", help="Let the pod have its share of the shards again.")]
 Wait = Annotated[
     float,
@@ -26,7 +29,7 @@ Wait = Annotated[
 ]
 
 
-def drain(pod: Pod, undo: Undo = False, wait: Wait = _WAIT_S, config: ConfigFile = None) -> None:
+def drain(pod: Pod = None, undo: Undo = False, wait: Wait = _WAIT_S, config: ConfigFile = None) -> None:
     """Let other pods have the shards of a pod, one after another, and wait until it owns nothing.
 
     The pod lives on, takes no shard, and is not ready. The mark stands in the lease store, whatever becomes of this
@@ -34,6 +37,9 @@ def drain(pod: Pod, undo: Undo = False, wait: Wait = _WAIT_S, config: ConfigFile
     keeps its shards. Exit code 0 when it owns nothing, 1 when it still does, 3 when the store does not answer.
     """
     settings = Settings.load(config_file=config)
+    pod = pod or settings.pod_name
+    if pod is None:
+        raise typer.BadParameter("name the pod, or set POD_NAME in its place", param_hint="POD")
     try:
         done = asyncio.run(_drain(settings, pod, undo, wait, SystemClock()))
     except RetrySafe as error:

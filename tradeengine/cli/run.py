@@ -20,7 +20,8 @@ from shared.logging import configure_logging
 from shared.settings import Settings
 from tradeengine import __version__
 from tradeengine.api.app import create_app
-from tradeengine.api.server import listen, serve
+from tradeengine.api.reception import Reception
+from tradeengine.api.server import ApiServer, listen, serve
 from tradeengine.api.services import DECISION_TIMEOUT_S, ApiServices
 from tradeengine.cli.base import err, fail, out, say, warn
 from tradeengine.cli.dashboard import watch
@@ -88,15 +89,12 @@ def run(
         )
     _configure_logging(settings, to_file=demo and out.is_terminal)
     market = paper_market(settings) if prices is PaperPrices.LIVE else None
-    if market is not None:
-        given = asyncio.run(live_instruments(settings, market, SystemClock()))
-    else:
-        given = list(load_instruments(symbols).values()) if symbols else _default_instruments(settings)
+    given = list(load_instruments(symbols).values()) if symbols else _default_instruments(settings)
     asyncio.run(_run(settings, _Plan(given, demo, exchange, seed, signals, made_keys, market)))
 
 
 class _Plan(NamedTuple):
-    """What the command line asks for beside the settings."""
+    """What the command line asks for beside the settings; a market states the instruments itself."""
 
     instruments: list[Instrument]
     demo: bool
@@ -148,21 +146,21 @@ async def _run(settings: Settings, plan: _Plan) -> None:
 async def _serve(
     settings: Settings, plan: _Plan, clock: Clock, stack: AsyncExitStack, exchange: DemoExchange | None
 ) -> None:
+    stop = _stopping_event()
+    reception, server = await _open_reception(settings, stack)
+    instruments = await _instruments(settings, plan, clock, stop)
+    if instruments is None:
+        return
     activity = Activity()
-    service = Service(settings, clock, __version__, plan.instruments, listeners=[activity])
-    feed = follow_market(service, plan.market, [i.symbol for i in plan.instruments]) if plan.market else None
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    # Before anything is decided: a port in use is a mistake of the configuration.
-    listener = stack.enter_context(closing(listen(settings.host, settings.port)))
+    service = Service(settings, clock, __version__, instruments, listeners=[activity])
+    feed = follow_market(service, plan.market, [i.symbol for i in instruments]) if plan.market else None
     stack.push_async_callback(service.stop)
+    # Probes, and clients that know this process only, are answered until others have its shards, and no longer.
+    stack.push_async_callback(server.close)
+    stack.push_async_callback(service.hand_over)
     if not await _until(stop, [service.open()]):
         return
-    # Probes are answered from here on, however long the exchange takes.
-    server = await serve(create_app(_api(service, posted=feed is None)), listener, grace_seconds=_HTTP_GRACE_S)
-    stack.push_async_callback(server.close)
+    reception.open(create_app(_api(service, posted=feed is None)))
     links = _links(service, server.port)
     _print_start(settings, links, made_keys=plan.made_keys)
 
@@ -181,13 +179,40 @@ async def _serve(
     if exchange is not None:
         jobs += [exchange.run(), demo_at_exchange(service, exchange, plan.seed).run()]
     elif plan.demo:
-        jobs.append(demo_on_paper(service, plan.instruments, plan.seed, feed).run())
+        jobs.append(demo_on_paper(service, instruments, plan.seed, feed).run())
     if plan.demo or out.is_terminal:
         pause = _LOOK_S if out.is_terminal else _LOG_LINE_S
         jobs.append(watch(lambda: _look(service, activity, links), out, clock, pause))
     if plan.signals is not None:
         jobs.append(_decide_file(service, plan.signals))
     await _until(stop, jobs)
+
+
+def _stopping_event() -> asyncio.Event:
+    """Make an event that is set when the process is told to stop."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    return stop
+
+
+async def _open_reception(settings: Settings, stack: AsyncExitStack) -> tuple[Reception, ApiServer]:
+    """Answer probes from here on, however long disk and exchange take."""
+    # Before anything is decided: a port in use is a mistake of the configuration.
+    listener = stack.enter_context(closing(listen(settings.host, settings.port)))
+    reception = Reception()
+    server = await serve(reception, listener, grace_seconds=_HTTP_GRACE_S)
+    stack.push_async_callback(server.close)
+    return reception, server
+
+
+async def _instruments(settings: Settings, plan: _Plan, clock: Clock, stop: asyncio.Event) -> list[Instrument] | None:
+    """Trading rules for the paper venue; ``None`` if told to stop before the market has stated them."""
+    if plan.market is None:
+        return plan.instruments
+    reading = asyncio.ensure_future(live_instruments(settings, plan.market, clock))
+    return reading.result() if await _until(stop, [reading]) else None
 
 
 async def _until(stop: asyncio.Event, jobs: list[Any]) -> bool:
@@ -214,6 +239,7 @@ def _api(service: Service, *, posted: bool) -> ApiServices:
         metrics=service.metrics,
         clock=service.clock,
         desk=service.desk,
+        firsts=service.firsts,
         read_model=service.stores.read_model,
         account=service.account,
         cluster=service.cluster.report,

@@ -188,9 +188,10 @@ class OrderEnded(Event, frozen=True, tag="ended"):
     def refused(self) -> bool:
         """Whether a position now lacks something that is only to be tried again after a pause.
 
-        A stop or target that expires as soon as it is placed would only do so again.
+        A stop or target that expires as soon as it is placed would only do so again. One that was filled lacks nothing:
+        its end was told before its fills, as where an order is asked for after a take-over.
         """
-        if self.wanted or self.purpose is OrderPurpose.OPEN:
+        if self.wanted or self.purpose is OrderPurpose.OPEN or self.status is OrderStatus.FILLED:
             return False
         if not self.purpose.protective or self.status is OrderStatus.REJECTED:
             return True

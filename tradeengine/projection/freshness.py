@@ -59,10 +59,14 @@ class Freshness:
         """Whether everything up to these sequences is applied."""
         return all(self._of(shard).applied >= sequence for shard, sequence in heads.items())
 
+    def behind(self) -> dict[int, int]:
+        """Number of records that are committed and not applied, by shard."""
+        return {shard: max(0, p.committed - p.applied) for shard, p in tuple(self._shards.items())}
+
     @property
     def records_behind(self) -> int:
         """Number of records that are committed and not applied."""
-        return sum(max(0, p.committed - p.applied) for p in tuple(self._shards.values()))
+        return sum(self.behind().values())
 
     @property
     def age_seconds(self) -> float:

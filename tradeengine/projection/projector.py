@@ -163,6 +163,12 @@ class Projector:
         events = self._pace.events_in(behind)
         return Lag(behind, freshness.age_seconds, events, self._pace.events_per_second)
 
+    def behind(self) -> dict[int, int | None]:
+        """Records of each followed shard that are not applied; ``None`` until it is known what is."""
+        behind = self._read_model.freshness.behind()
+        followed = tuple(self._followed.items())
+        return {shard: behind.get(shard) if one.applied is not None else None for shard, one in followed}
+
     async def catch_up(self) -> None:
         """Return when everything that is committed by now is applied, of all shards that are still followed then.
 

@@ -42,6 +42,7 @@ class Alerts:
         self._waiting: deque[tuple[str, bytes]] = deque()
         self._arrived = asyncio.Event()
         self._standing: dict[str, str] = {}
+        self._began: dict[str, float] = {}
 
     def observe(self, record: Record) -> None:
         """Log and count what a committed record raises; never raises itself."""
@@ -79,16 +80,26 @@ class Alerts:
         self._arrived.set()
 
     def stand(
-        self, name: str, trouble: str | None, severity: Severity = Severity.CRITICAL, *, changes: bool = False
+        self,
+        name: str,
+        trouble: str | None,
+        severity: Severity = Severity.CRITICAL,
+        *,
+        changes: bool = False,
+        patience_s: float = 0.0,
     ) -> None:
         """Tell a trouble when it begins, and once more when it is over; while it lasts, nothing is repeated.
 
         Parameters
         ----------
+        patience_s
+            How long it may last before it is told, seconds: what passes by itself in that time never was a trouble.
         changes
             Whether another text is another trouble, to be told too: it names what is concerned, and no figure that
             changes by itself.
         """
+        trouble = self._lasting(name, trouble, patience_s)
+        self._metrics.gauges.alert_stands(name, stands=trouble is not None)
         former = self._standing.get(name)
         if trouble is not None and (former is None or (changes and trouble != former)):
             self._standing[name] = trouble
@@ -96,6 +107,15 @@ class Alerts:
         elif trouble is None and former is not None:
             del self._standing[name]
             self.tell(name, Severity.INFO, f"over: {former}")
+
+    def _lasting(self, name: str, trouble: str | None, patience_s: float) -> str | None:
+        """A trouble that is told already, or has lasted for long enough to be."""
+        if trouble is None:
+            self._began.pop(name, None)
+            return None
+        now = self._clock.monotonic()
+        is_due = now - self._began.setdefault(name, now) >= patience_s
+        return trouble if is_due or name in self._standing else None
 
     def _note(
         self, name: str, severity: Severity, text: str, symbol: str | None, about: Mapping[str, str | None]

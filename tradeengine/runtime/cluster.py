@@ -1,6 +1,6 @@
 """What a process knows of the cluster, for operators: answered at once, whatever the stores do."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import msgspec
@@ -33,10 +33,12 @@ class ClusterView:
     Parameters
     ----------
     projectors
-        Of the copies, by name.
+        Gives those of the copies that there are now, by name: to publish, there has to be a broker first.
     """
 
-    def __init__(self, engine: Engine, journal: Journal, projectors: Mapping[str, Projector], clock: Clock) -> None:
+    def __init__(
+        self, engine: Engine, journal: Journal, projectors: Callable[[], Mapping[str, Projector]], clock: Clock
+    ) -> None:
         self._engine = engine
         self._journal = journal
         self._projectors = projectors
@@ -50,6 +52,8 @@ class ClusterView:
         sight = ownership.sight()
         hosts = self._engine.hosts.items()
         positions = {shard: host.sequence for shard, host in hosts if host.state_if_loaded is not None}
+        projectors = self._projectors()
+        behind = {name: projector.behind() for name, projector in projectors.items()}
         takeovers = {shard: found.takeover for shard, found in self._found.items()}
         return api.Cluster(
             source=SOURCE,
@@ -58,8 +62,8 @@ class ClusterView:
             draining=ownership.draining,
             trouble=ownership.trouble or self._trouble,
             members=described_members(sight),
-            shards=described_shards(sight, takeovers, positions),
-            copies=[_lag(name, projector) for name, projector in self._projectors.items()],
+            shards=described_shards(sight, takeovers, positions, behind),
+            copies=[_lag(name, projector) for name, projector in projectors.items()],
         )
 
     async def run(self) -> None:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 from contracts import api
@@ -10,6 +11,8 @@ from shared.leases.sight import MemberSight, ShardSight, Sight
 from tradeengine.journal.takeovers import Takeover
 
 _DIGITS: Final = 3
+NOTHING_BEHIND: Final[Mapping[str, Mapping[int, int | None]]] = MappingProxyType({})
+"""Where no copy is asked about."""
 
 
 def described_members(sight: Sight) -> list[api.ClusterMember]:
@@ -19,7 +22,10 @@ def described_members(sight: Sight) -> list[api.ClusterMember]:
 
 
 def described_shards(
-    sight: Sight, takeovers: Mapping[int, Takeover | None], positions: Mapping[int, int]
+    sight: Sight,
+    takeovers: Mapping[int, Takeover | None],
+    positions: Mapping[int, int],
+    behind: Mapping[str, Mapping[int, int | None]] = NOTHING_BEHIND,
 ) -> list[api.ClusterShard]:
     """Every shard, in order.
 
@@ -27,9 +33,20 @@ def described_shards(
     ----------
     takeovers, positions
         As far as known, by shard.
+    behind
+        Records that each copy has not applied, by its name and by shard; ``None`` where that is not known.
     """
     living = {seen.name for seen in sight.members if seen.lives}
-    return [_shard(seen, living, takeovers.get(seen.shard), positions.get(seen.shard)) for seen in sight.shards]
+    return [
+        _shard(
+            seen,
+            living,
+            takeovers.get(seen.shard),
+            positions.get(seen.shard),
+            {name: of[seen.shard] for name, of in behind.items() if seen.shard in of},
+        )
+        for seen in sight.shards
+    ]
 
 
 def _member(seen: MemberSight, shards: int) -> api.ClusterMember:
@@ -46,7 +63,9 @@ def _member(seen: MemberSight, shards: int) -> api.ClusterMember:
     )
 
 
-def _shard(seen: ShardSight, living: set[str], taken: Takeover | None, position: int | None) -> api.ClusterShard:
+def _shard(
+    seen: ShardSight, living: set[str], taken: Takeover | None, position: int | None, behind: dict[str, int | None]
+) -> api.ClusterShard:
     lease = seen.lease
     return api.ClusterShard(
         shard=seen.shard,
@@ -57,6 +76,7 @@ def _shard(seen: ShardSight, living: set[str], taken: Takeover | None, position:
         lease_seconds=lease.ttl_ms / 1000 if lease is not None else None,
         position=position,
         last_takeover=_takeover(taken) if taken is not None else None,
+        behind=behind,
     )
 
 

@@ -10,7 +10,8 @@ import structlog
 
 from shared.clock import Clock
 from shared.leases.base import LeaseStore
-from shared.leases.keeper import Held, LeaseKeeper
+from shared.leases.holdings import Held
+from shared.leases.keeper import LeaseKeeper
 from shared.leases.sight import Sight
 
 _PATIENCE_S: Final = 10.0

@@ -17,6 +17,8 @@ LATE_S: Final = 2.0
 """Lag of a copy, in seconds, that is told: a server that never answers becomes an error only at its deadline."""
 _DRAINING: Final = "draining: an operator lets other pods have its shards; `tradeengine drain POD --undo` ends that"
 
+_STOPPING: Final = "stopping: it was told to end, and lets other pods have its shards; its next start is ready again"
+
 
 def register(service: "Service") -> None:
     """Register every component of a service; each check is cheap and never waits."""
@@ -34,6 +36,9 @@ def register(service: "Service") -> None:
 
 def _dispatcher(service: "Service") -> ComponentHealth:
     trouble = service.hindrance or service.engine.trouble or service.ended_jobs
+    if service.stopping:
+        status = HealthStatus.UNHEALTHY if trouble else HealthStatus.DEGRADED
+        return ComponentHealth(status, f"{_STOPPING}; {trouble}" if trouble else _STOPPING, wants_work=False)
     return ComponentHealth.unhealthy(trouble) if trouble else ComponentHealth()
 
 

@@ -11,7 +11,7 @@ from shared.collector import collect_after_loss
 from shared.errors import Fenced
 from tradeengine.domain.state import ShardState
 from tradeengine.runtime.account import Account
-from tradeengine.runtime.host import ShardHost
+from tradeengine.runtime.host import NOT_LOADED, ShardHost
 from tradeengine.runtime.ownership import Ownership
 
 _REST_S: Final = 5.0
@@ -85,20 +85,27 @@ class Tenancy:
         return [state for state in found if state is not None]
 
     @property
-    def trouble(self) -> str | None:
-        """Why a shard that is held does not decide everything, or ``None``."""
+    def failure(self) -> str | None:
+        """What is wrong, so that a shard does not decide everything, or ``None``."""
         hosts, dropped = tuple(self.hosts.values()), dict(self._dropped)
-        broken = {host.number: host.trouble for host in hosts if host.trouble is not None}
+        broken = {host.number: host.trouble for host in hosts if host.trouble not in (None, NOT_LOADED)}
         # What another process holds by now is its trouble.
         broken |= {shard: reason for shard, reason in dropped.items() if shard in self._ownership.held}
         if broken:
             return "; ".join(f"shard {shard}: {reason}" for shard, reason in sorted(broken.items()))
-        waiting = sum(not host.resolved for host in hosts)
-        if waiting:
-            return f"{waiting} of {len(hosts)} shards are still resolving orders with the venue"
         if not hosts and self._ownership.trouble is not None:
             return f"no shard is held: {self._ownership.trouble}"
         return None
+
+    @property
+    def settling(self) -> str | None:
+        """What shards that were taken just now still wait for, or ``None``."""
+        hosts = tuple(self.hosts.values())
+        loading = sorted(host.number for host in hosts if host.trouble == NOT_LOADED)
+        if loading:
+            return f"shards {loading} are not loaded yet"
+        waiting = sum(not host.resolved for host in hosts)
+        return f"{waiting} of {len(hosts)} shards are still resolving orders with the venue" if waiting else None
 
     def host(self, shard: int) -> ShardHost:
         """The host of a shard.

@@ -18,6 +18,7 @@ from shared.clock import SystemClock
 from tests.support.deadline import PATIENCE_S, Deadline
 from tests.support.nats import NatsServer, nats_server
 from tradeengine.domain.events import SignalDecided
+from tradeengine.runtime.firsts import FirstDecisions
 from tradeengine.runtime.intake import NatsIntake
 
 __all__ = ["nats_server"]
@@ -38,6 +39,7 @@ class RecordingDesk:
         self.delay = 0.0
         self.otherwise: dict[str, Any] = {}
         """Fields of a decision that are not what they are by default."""
+        self.firsts = FirstDecisions(SystemClock())
         self._seen: set[str] = set()
 
     @property
@@ -66,6 +68,8 @@ class RecordingDesk:
             outcome=outcome,
             orders=(f"o-{signal.signal_id}",),
         )
+        if outcome is Outcome.ACCEPTED:
+            self.firsts.note(decided)
         return msgspec.structs.replace(decided, **self.otherwise)
 
 
@@ -113,7 +117,7 @@ def desk() -> RecordingDesk:
 
 @pytest.fixture
 async def intake(nats_server: NatsServer, desk: RecordingDesk) -> AsyncIterator[NatsIntake]:
-    intake = NatsIntake(nats_server.url, desk, SystemClock())
+    intake = NatsIntake(nats_server.url, desk, SystemClock(), firsts=desk.firsts)
     await intake.start()
     try:
         yield intake

@@ -71,6 +71,17 @@ async def test_a_copy_that_comes_by_another_process_is_a_duplicate(elsewhere: Na
     assert (decision.outcome, again.outcome) == (Outcome.DUPLICATE, Outcome.DUPLICATE)
 
 
+async def test_the_owner_tells_what_became_of_the_first_copy(elsewhere: NatsIntake, desk: RecordingDesk) -> None:
+    (signal,) = signals(1)
+    told: list[SignalDecided] = []
+    forwarding = ForwardingDesk(EmptyDesk(), lambda: elsewhere.connection, on_first=told.append)
+
+    first, _ = [(await forwarding.decide(SHARD, [signal]))[0] for _ in range(2)]
+
+    assert first.outcome is Outcome.ACCEPTED
+    assert told == [first]
+
+
 async def test_what_is_owned_here_is_decided_here(
     elsewhere: NatsIntake, publisher: Publisher, nats_server: NatsServer
 ) -> None:

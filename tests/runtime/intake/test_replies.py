@@ -45,8 +45,25 @@ async def test_reply_inbox_gets_the_outcome_after_the_acknowledgement(intake: Na
         "detail": None,
         "orders": ["o-s1"],
         "decided_at": "2023-11-14T22:13:20.000Z",
+        "first": None,
     }
     await until(lambda: intake.status().replied == 1)
+
+
+async def test_who_sends_a_copy_is_told_what_became_of_the_first_one(intake: NatsIntake, publisher: Publisher) -> None:
+    await until(lambda: intake.status().ready)
+    inbox = publisher.client.new_inbox()
+    subscription = await publisher.client.subscribe(inbox)
+
+    answers = []
+    for _ in range(2):
+        await publisher.client.publish(signal_subject("BTCUSDT"), body("s1"), reply=inbox)
+        answers.append(await _answer(subscription))
+
+    first, copy = answers
+    assert (first["outcome"], copy["outcome"]) == ("accepted", "duplicate")
+    told = ("outcome", "reason", "source", "detail", "orders", "decided_at")
+    assert copy["first"] == {name: first[name] for name in told}
 
 
 async def test_bare_subject_is_answered_too_and_once(intake: NatsIntake, publisher: Publisher) -> None:

@@ -60,6 +60,24 @@ def test_a_change_that_lands_after_it_was_given_up_takes_nothing_from_who_uses_i
     alone(job)
 
 
+def test_what_was_not_read_yet_is_no_trouble_unless_it_cannot_be_read() -> None:
+    async def job(world: World) -> None:
+        (pod,) = world.pods
+        assert pod.escrow.is_beginning
+        assert "not read yet" in str(pod.escrow.overdue), "and nothing may be opened"
+        await asyncio.sleep(ROUND_S / 10)
+        assert (pod.escrow.is_beginning, pod.escrow.overdue) == (False, None)
+
+        world.kill(0)
+        (other,) = world.pods
+        other.link.is_cut = True
+        await asyncio.sleep(ROUND_S / 10)
+        assert not other.escrow.is_beginning
+        assert "does not answer" in str(other.escrow.overdue)
+
+    alone(job)
+
+
 def test_a_store_that_is_away_is_asked_again_and_says_so_at_once_meanwhile() -> None:
     async def job(world: World) -> None:
         loop = asyncio.get_running_loop()

@@ -7,7 +7,7 @@ from contextlib import closing
 import pytest
 
 from contracts.enums import TakeoverCause
-from shared.leases.keeper import DRIFT
+from shared.leases.taking import DRIFT
 from tests.shared.leases.world import GIVES_UP_S, GOOD, MOST_DRAIN_S, TTL_S, WEATHERS, World
 
 LOOK_S = TTL_S / 15

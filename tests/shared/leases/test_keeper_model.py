@@ -12,7 +12,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from shared.leases.keeper import DRIFT
+from shared.leases.taking import DRIFT
 from tests.shared.leases.world import GOOD, LATEST_S, TTL_S, WEATHERS, Pod, World
 
 MOST_PODS = 4

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from contracts.api import MAX_BATCH_SIGNALS, BatchAnswer, BatchItem, Code
 from contracts.decision import Decision
 from contracts.signal import InvalidSignal, Signal, decode_json
+from contracts.trace import TRACEPARENT
 from tradeengine.api.auth import Keyring, Role
 from tradeengine.api.decisions import DecisionDesk
 from tradeengine.api.parameters import only
@@ -33,7 +34,7 @@ def trade(services: ApiServices, keyring: Keyring) -> APIRouter:
         dependencies=[Depends(keyring.require(Role.TRADER)), Depends(only()), Depends(_json_body)],
         responses=documented(401, 403, 413, 415, 422, 500, 503),
     )
-    desk = DecisionDesk(services.desk, services.decision_timeout_s)
+    desk = DecisionDesk(services.desk, services.firsts, services.decision_timeout_s)
 
     @router.post("/trade/signal", response_model=Decision, openapi_extra=_takes(_SIGNAL))
     async def signal(request: Request) -> Response:
@@ -42,7 +43,7 @@ def trade(services: ApiServices, keyring: Keyring) -> APIRouter:
         A refusal by the engine is a decision too (``outcome`` rejected, with a ``reason``) and answers 200.
         """
         try:
-            parsed = Signal.from_json(await request.body())
+            parsed = Signal.from_json(await request.body()).traced(request.headers.get(TRACEPARENT))
         except InvalidSignal as error:
             services.metrics.signal_invalid()
             raise ProblemError(422, Code.INVALID_SIGNAL, str(error)) from None
@@ -52,7 +53,8 @@ def trade(services: ApiServices, keyring: Keyring) -> APIRouter:
     async def batch(request: Request) -> Response:
         """Decide many signals, given as a list or as ``{"signals": [...]}``; one result for each, in their order."""
         parsed = [_parsed(item) for item in _items(await request.body())]
-        signals = {place: item for place, item in enumerate(parsed) if isinstance(item, Signal)}
+        trace = request.headers.get(TRACEPARENT)
+        signals = {place: item.traced(trace) for place, item in enumerate(parsed) if isinstance(item, Signal)}
         outcomes: dict[int, Decision | ProblemError] = {
             place: item for place, item in enumerate(parsed) if isinstance(item, ProblemError)
         }

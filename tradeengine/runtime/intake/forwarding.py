@@ -19,7 +19,7 @@ from shared.errors import Fenced, OutcomeUnknown, RetrySafe
 from tradeengine.domain.events import SignalDecided
 from tradeengine.runtime.desk import SignalDesk
 from tradeengine.runtime.intake.connection import Connection, Link
-from tradeengine.runtime.intake.replies import REPLY_TO_HEADER, OutcomeReply
+from tradeengine.runtime.intake.replies import REPLY_TO_HEADER, FirstReply, OutcomeReply
 
 _ENCODER: Final = msgspec.json.Encoder(decimal_format="number")
 
@@ -45,14 +45,22 @@ class ForwardingDesk:
         there is none yet, or without a broker.
     answer_s
         How long an answer is waited for, seconds.
+    on_first
+        Told of the decision on the first copy, where the owner answers that a signal is a duplicate, and knows it.
     """
 
     def __init__(
-        self, desk: SignalDesk, connection: Callable[[], Connection | None], answer_s: float = ANSWER_S
+        self,
+        desk: SignalDesk,
+        connection: Callable[[], Connection | None],
+        answer_s: float = ANSWER_S,
+        *,
+        on_first: Callable[[SignalDecided], None] = lambda first: None,
     ) -> None:
         self._desk = desk
         self._connection = connection
         self._answer_s = answer_s
+        self._on_first = on_first
         self._under_way = 0
 
     @property
@@ -100,7 +108,7 @@ class ForwardingDesk:
             async with asyncio.timeout(self._answer_s), _inbox(link) as (inbox, answers):
                 # Each publishes before it first waits, so the signals keep their order.
                 await asyncio.gather(*[_store(link, one, f"{inbox}.{n}") for n, one in enumerate(signals)])
-                return await _collect(answers, signals)
+                return await self._collect(answers, signals)
         except (TimeoutError, NatsTimeout):
             raise OutcomeUnknown(
                 f"the owner of the shard has not answered within {self._answer_s:g} s; the signals are stored for it"
@@ -109,6 +117,18 @@ class ForwardingDesk:
             raise RetrySafe(f"no stream takes signals at {address}") from error
         except (NatsError, OSError) as error:
             raise OutcomeUnknown(f"the way to the owner of the shard broke: {error}") from error
+
+    async def _collect(self, answers: Subscription, signals: Sequence[Signal]) -> list[SignalDecided]:
+        found: dict[int, SignalDecided] = {}
+        while len(found) < len(signals):
+            message = await answers.next_msg(timeout=None)
+            place = int(message.subject.rpartition(".")[2])
+            signal = signals[place]
+            reply = _reply(message.data, signal)
+            found[place] = _decided(reply, signal)
+            if reply.first is not None:
+                self._on_first(_told(reply.first, signal))
+        return [found[place] for place in range(len(signals))]
 
 
 @asynccontextmanager
@@ -125,15 +145,6 @@ async def _inbox(link: Link) -> AsyncIterator[tuple[str, Subscription]]:
 async def _store(link: Link, signal: Signal, inbox: str) -> None:
     body = _ENCODER.encode(signal.model_dump(exclude_defaults=True))
     await link.jetstream.publish(signal_subject(signal.symbol), body, headers={REPLY_TO_HEADER: inbox})
-
-
-async def _collect(answers: Subscription, signals: Sequence[Signal]) -> list[SignalDecided]:
-    found: dict[int, SignalDecided] = {}
-    while len(found) < len(signals):
-        message = await answers.next_msg(timeout=None)
-        place = int(message.subject.rpartition(".")[2])
-        found[place] = _decided(_reply(message.data, signals[place]), signals[place])
-    return [found[place] for place in range(len(signals))]
 
 
 def _reply(data: bytes, signal: Signal) -> OutcomeReply:
@@ -163,6 +174,10 @@ def _decided(reply: OutcomeReply, signal: Signal) -> SignalDecided:
             f"the owner of the shard cannot read signal {signal.signal_id} and has parked it: {reply.detail}; "
             "run one version of the engine everywhere"
         )
+    return _told(reply, signal)
+
+
+def _told(reply: OutcomeReply | FirstReply, signal: Signal) -> SignalDecided:
     return SignalDecided(
         time_ms=to_millis(parse_timestamp(reply.decided_at)),
         strategy_id=signal.strategy_id,

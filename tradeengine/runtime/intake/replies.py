@@ -18,6 +18,7 @@ from contracts.subjects import SIGNALS, SIGNALS_WILDCARD
 from contracts.values import iso_millis
 from shared.clock import Clock
 from tradeengine.domain.events import SignalDecided
+from tradeengine.runtime.firsts import FirstDecisions
 from tradeengine.runtime.intake.connection import INBOX_PREFIX, Connection, Link
 from tradeengine.runtime.intake.counts import Counts
 
@@ -41,6 +42,17 @@ Answer = tuple[Msg, SignalDecided | str]
 """A message, and the decision on it or what is wrong with it."""
 
 
+class FirstReply(msgspec.Struct, frozen=True, kw_only=True):
+    """What a publisher of a duplicate is told about its first copy."""
+
+    outcome: Outcome
+    reason: str | None
+    source: RejectionSource | None
+    detail: str | None
+    orders: tuple[str, ...]
+    decided_at: str
+
+
 class OutcomeReply(msgspec.Struct, frozen=True, kw_only=True):
     """What a publisher is told about its signal; JSON on the wire, absent never, null means not known."""
 
@@ -53,6 +65,8 @@ class OutcomeReply(msgspec.Struct, frozen=True, kw_only=True):
     detail: str | None
     orders: tuple[str, ...]
     decided_at: str
+    first: FirstReply | None = None
+    """Of a duplicate whose first decision is known."""
 
 
 @dataclass(slots=True)
@@ -75,10 +89,11 @@ class Replies:
     Answers wait in a bounded queue with a sender of its own, so that nobody who does not read can slow the intake.
     """
 
-    def __init__(self, connection: Connection, clock: Clock, counts: Counts) -> None:
+    def __init__(self, connection: Connection, clock: Clock, counts: Counts, firsts: FirstDecisions) -> None:
         self._connection = connection
         self._clock = clock
         self._counts = counts
+        self._firsts = firsts
         self._notes: OrderedDict[bytes, list[_Note]] = OrderedDict()
         self._noted_bytes = 0
         self._queue: asyncio.Queue[Sequence[Answer]] = asyncio.Queue(_MAX_QUEUED_BATCHES)
@@ -162,11 +177,28 @@ class Replies:
         while True:
             answers = await self._queue.get()
             try:
-                for message, outcome in answers:
-                    if inboxes := self._inboxes(message):
-                        await self._publish(inboxes, msgspec.json.encode(self._reply(outcome)))
+                await self._send_all(answers)
             finally:
                 self._queue.task_done()
+
+    async def _send_all(self, answers: Sequence[Answer]) -> None:
+        firsts = await self._firsts_behind(answers)
+        for message, outcome in answers:
+            if inboxes := self._inboxes(message):
+                await self._publish(inboxes, msgspec.json.encode(self._reply(outcome, firsts.get(message.reply))))
+
+    async def _firsts_behind(self, answers: Sequence[Answer]) -> dict[str, SignalDecided | None]:
+        """First decisions behind the copies that somebody wants an answer to, by their subjects for acknowledging."""
+        copies = [
+            (message.reply, outcome)
+            for message, outcome in answers
+            if isinstance(outcome, SignalDecided) and outcome.outcome is Outcome.DUPLICATE and self._is_asked(message)
+        ]
+        found = await self._firsts.of([outcome for _, outcome in copies])
+        return dict(zip([subject for subject, _ in copies], found, strict=True))
+
+    def _is_asked(self, message: Msg) -> bool:
+        return message.data in self._notes or REPLY_TO_HEADER in (message.headers or {})
 
     async def _publish(self, inboxes: Sequence[str], body: bytes) -> None:
         link = await self._connection.link()
@@ -178,7 +210,7 @@ class Replies:
             self._counts.add("reply_dropped", len(inboxes))
             _log.debug("reply_dropped", error=str(error))
 
-    def _reply(self, outcome: SignalDecided | str) -> OutcomeReply:
+    def _reply(self, outcome: SignalDecided | str, first: SignalDecided | None) -> OutcomeReply:
         if isinstance(outcome, str):
             return OutcomeReply(
                 signal_id=None,
@@ -201,4 +233,16 @@ class Replies:
             detail=outcome.detail,
             orders=outcome.orders,
             decided_at=iso_millis(outcome.time_ms),
+            first=_first_reply(first) if first is not None else None,
         )
+
+
+def _first_reply(first: SignalDecided) -> FirstReply:
+    return FirstReply(
+        outcome=first.outcome,
+        reason=first.reason,
+        source=first.source,
+        detail=first.detail,
+        orders=first.orders,
+        decided_at=iso_millis(first.time_ms),
+    )

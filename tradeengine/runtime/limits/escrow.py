@@ -97,8 +97,15 @@ class Escrow:
         """Why nothing was seen of the ledger for too long, for people; ``None`` while that is not so."""
         if not self._is_old(STALE_S):
             return None
-        seen = "" if self._looked is None else f", last seen {self._clock.monotonic() - self._looked:.0f} s ago"
-        return f"{_away(self._failed or 'it was not read yet')}{seen}"
+        if self._looked is None:
+            return _away(self._failed or "it was not read yet")
+        seen = f"last seen {self._clock.monotonic() - self._looked:.0f} s ago"
+        return f"{_away(self._failed or 'nothing came of it')}, {seen}"
+
+    @property
+    def is_beginning(self) -> bool:
+        """Whether the ledger was not read yet, and nothing says that it cannot be."""
+        return self._looked is None and self._failed is None
 
     @property
     def unknown(self) -> str | None:
@@ -200,6 +207,8 @@ class Escrow:
 
     async def run(self) -> None:
         """Keep the ledger until cancelled."""
+        # Nothing can be opened before the first look.
+        self._wake.set()
         while True:
             is_asked = await self._woken()
             reason, self._begun = None, self._clock.monotonic()
