@@ -27,6 +27,7 @@ from contracts.enums import (
     TimeInForce,
     TriggerDirection,
 )
+from contracts.trace import TRACE_CONTEXT, TRACEPARENT, TraceParent
 from contracts.values import Fraction, Positive, PositiveFraction, Timestamp, TrailingDistance
 
 MAX_SIGNAL_BYTES = 1_048_576
@@ -183,6 +184,16 @@ class Signal(BaseModel):
         """What travels with the signal to events and records without deciding anything."""
         named = {name: value for name in CARRIED if (value := getattr(self, name)) is not None}
         return {**self.unknown, **named}
+
+    def traced(self, traceparent: str | None) -> Self:
+        """The signal with the trace that the header it came with says, if one does; that is carried with it.
+
+        The header's word stands before that of the signal's own field: it is the newer one.
+        """
+        parent = TraceParent.parse(traceparent)
+        if parent is None:
+            return self
+        return self.model_copy(update={TRACE_CONTEXT: {TRACEPARENT: parent.header()}})
 
     @classmethod
     def from_json(cls, data: bytes | str) -> Self:

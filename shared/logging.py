@@ -2,7 +2,8 @@
 
 import logging
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TextIO
 
 import structlog
@@ -41,6 +42,42 @@ class _SafeHandler(logging.StreamHandler[TextIO]):
         except (OSError, ValueError):
             # The stream is gone (closed pipe, full disk): there is nowhere left to say so.
             return
+
+
+Identify = Callable[[Mapping[str, Any]], Mapping[str, str]]
+"""From what a line says to the ids of what it is about, such as ``signal_id`` and ``trace_id``."""
+
+
+class _Ids:
+    """Processor that adds the ids of what a line is about, as far as somebody knows them."""
+
+    def __init__(self) -> None:
+        self.known: list[Identify] = []
+
+    def __call__(self, _logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:
+        for identify in self.known:
+            for name, value in identify(event).items():
+                event.setdefault(name, value)
+        return event
+
+
+_ids = _Ids()
+
+
+@contextmanager
+def identified_lines(identify: Identify) -> Iterator[None]:
+    """Let every line that names an order or a signal say which signal and which trace that belongs to.
+
+    Parameters
+    ----------
+    identify
+        Called with each line, from any thread; it must be quick. Should it raise, the line is lost.
+    """
+    _ids.known.append(identify)
+    try:
+        yield
+    finally:
+        _ids.known.remove(identify)
 
 
 class _MaskSecrets:
@@ -89,6 +126,7 @@ def configure_logging(
     console = log_format is LogFormat.CONSOLE or (log_format is LogFormat.AUTO and out.isatty())
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
+        _ids,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),

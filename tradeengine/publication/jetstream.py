@@ -10,6 +10,7 @@ from nats.js import JetStreamContext
 from nats.js.api import Header, PubAck
 from nats.js.errors import NoStreamResponseError
 
+from contracts.trace import TRACEPARENT
 from shared.errors import RetrySafe
 from tradeengine.publication.messages import Message
 
@@ -61,9 +62,11 @@ class JetStreamOutlet:
         under_way: list[asyncio.Future[PubAck]] = []
         try:
             async with asyncio.timeout(_ANSWER_S):
-                for subject, message_id, payload in window:
-                    headers = {Header.MSG_ID.value: message_id}
-                    under_way.append(await jetstream.publish_async(subject, payload, headers=headers))
+                for message in window:
+                    headers = {Header.MSG_ID.value: message.id}
+                    if message.traceparent:
+                        headers[TRACEPARENT] = message.traceparent
+                    under_way.append(await jetstream.publish_async(message.subject, message.payload, headers=headers))
                 return await asyncio.gather(*under_way)
         except NoStreamResponseError:
             raise RetrySafe(f"no stream takes {window[0].subject}: create it, or let the engine do so") from None

@@ -23,11 +23,22 @@ class Message(NamedTuple):
     ----------
     id
         The same whenever the record is translated again, so that the broker drops a copy.
+    traceparent
+        Header that says which trace it is part of, empty without one.
     """
 
     subject: str
     id: str
     payload: bytes
+    traceparent: str = ""
+
+
+class MessagePlace(NamedTuple):
+    """Where the event stands that a message was made from: shard, record, and number in the record, from 0."""
+
+    shard: int
+    sequence: int
+    event: int
 
 
 class Fields(TypedDict, total=False):
@@ -108,6 +119,12 @@ class RecordMessages:
 def shard_in_id(message_id: str) -> int:
     """Shard whose record a message was made from; the journal's name, before it, may have any form."""
     return int(message_id.rsplit("-", 3)[1])
+
+
+def place_in_id(message_id: str) -> MessagePlace:
+    """Event that a message was made from."""
+    _, shard, sequence, event = message_id.rsplit("-", 3)
+    return MessagePlace(int(shard), int(sequence), int(event.partition(".")[0]))
 
 
 def alert_of(event: AlertRaised) -> Alert:

@@ -4,8 +4,10 @@ from typing import Final
 
 from shared.clock import Clock
 from tradeengine.journal.record import Record
+from tradeengine.projection.base import ReadModel
 from tradeengine.projection.projector import Projector
 from tradeengine.runtime.stores import Stores
+from tradeengine.runtime.tracing import Tracing
 
 READ_MODEL: Final = "read_model"
 MYSQL: Final = "mysql"
@@ -20,11 +22,13 @@ class Copies:
     The engine trades on whatever becomes of them.
     """
 
-    def __init__(self, stores: Stores, clock: Clock) -> None:
+    def __init__(self, stores: Stores, clock: Clock, tracing: Tracing | None = None) -> None:
         linger_s = _LINGER_S if stores.shared else 0.0
-        self._read_model = Projector(stores.history, stores.read_model, clock, linger_s=linger_s)
-        copy = stores.copy
-        self._copy = None if copy is None else Projector(stores.history, copy, clock, linger_s=_LINGER_S)
+        read_model, copy = stores.read_model, stores.copy
+        self._read_model = Projector(stores.history, _traced(tracing, READ_MODEL, read_model), clock, linger_s=linger_s)
+        self._copy = None
+        if copy is not None:
+            self._copy = Projector(stores.history, _traced(tracing, MYSQL, copy), clock, linger_s=_LINGER_S)
 
     @property
     def projectors(self) -> dict[str, Projector]:
@@ -64,3 +68,7 @@ class Copies:
         """Take a record that was committed just now; never blocks and never fails."""
         for projector in self.projectors.values():
             projector.notify(record)
+
+
+def _traced(tracing: Tracing | None, name: str, read_model: ReadModel) -> ReadModel:
+    return read_model if tracing is None else tracing.read_model(name, read_model)

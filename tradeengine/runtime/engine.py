@@ -1,8 +1,9 @@
 """The engine: the shards of this process, from the journal to the venue."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
+from typing import NamedTuple
 
 import structlog
 
@@ -14,7 +15,7 @@ from shared.registers.base import Register
 from tradeengine.domain.config import TradingConfig
 from tradeengine.domain.events import SignalDecided
 from tradeengine.domain.ids import base36, shard_in
-from tradeengine.domain.inputs import OrderReported, VenueObserved
+from tradeengine.domain.inputs import OrderReported
 from tradeengine.domain.instrument import Instrument
 from tradeengine.domain.state import ShardState
 from tradeengine.journal.base import Journal
@@ -25,14 +26,15 @@ from tradeengine.runtime.host import ShardHost
 from tradeengine.runtime.limits.escrow import Escrow
 from tradeengine.runtime.limits.figures import Limits
 from tradeengine.runtime.limits.orders import OrderShare
+from tradeengine.runtime.observation import Mark, Observation
 from tradeengine.runtime.ownership import AlwaysHeld, Ownership
 from tradeengine.runtime.reconciler import Reconciler
 from tradeengine.runtime.recovery import check_journal, load_state
 from tradeengine.runtime.shard import CommitListener
 from tradeengine.runtime.tenancy import Follower, Tenancy
 from tradeengine.runtime.trading_config import check_armable
-from tradeengine.runtime.workplace import Briefing, Workplace
-from tradeengine.venue.base import Report, Venue
+from tradeengine.runtime.workplace import Briefing, Workplace, as_it_is
+from tradeengine.venue.base import OrderDoor, Report, Venue
 
 _TICK_S = 0.25
 _TICKS_PER_LOOK = 4
@@ -42,6 +44,13 @@ _LEAVE_S = 12.0
 """How long a stop may take to hand shards over: well within the 30 s that an orchestrator grants a pod by default."""
 
 log = structlog.get_logger(__name__)
+
+
+class _FirstLook(NamedTuple):
+    """The look at the venue that a shard waits for before it decides signals, and the first that counts for it."""
+
+    number: int
+    symbols: frozenset[str]
 
 
 class Engine:
@@ -68,6 +77,8 @@ class Engine:
         Seconds between two looks at what the venue really holds.
     alarm
         Tells operators what no decision is about.
+    before_door
+        Puts something before the door that orders go through.
     """
 
     def __init__(  # noqa: PLR0913 - here everything is put together
@@ -86,6 +97,7 @@ class Engine:
         register: Register | None = None,
         reconcile_s: float = RECONCILE_S,
         alarm: Alarm = nobody,
+        before_door: Callable[[OrderDoor], OrderDoor] = as_it_is,
     ) -> None:
         self.shards = shards
         self.ownership = ownership or AlwaysHeld(shards)
@@ -100,7 +112,13 @@ class Engine:
         if self._escrow is not None:
             sharers = [self._escrow, OrderShare(venue.share_limits, shards)]
         self.reconciler = Reconciler(
-            venue, clock, self.account, states=lambda: self.states, submit=self._observed, interval_s=reconcile_s
+            venue,
+            clock,
+            self.account,
+            states=lambda: self.states,
+            mark=self._mark,
+            submit=self._observed,
+            interval_s=reconcile_s,
         )
         self._place = Workplace(
             shards=shards,
@@ -113,6 +131,7 @@ class Engine:
             listeners=[*listeners, self.reconciler.observe, *([self._escrow.observe] if self._escrow else [])],
             briefing=self._brief,
             alarm=alarm,
+            before_door=before_door,
         )
         self.fence_refusals = self._place.refusals
         """Orders and cancels that a fence kept here since the start, by reason."""
@@ -121,8 +140,7 @@ class Engine:
         self._rules: Sequence[Instrument] = ()
         self._started_ms = 0
         self._opened = asyncio.Event()
-        # Per shard, the look at the venue that must have been made before it decides signals, and the first to count.
-        self._looks: dict[int, int] = {}
+        self._looks: dict[int, _FirstLook] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._leaving = False
 
@@ -144,7 +162,8 @@ class Engine:
         return ShardHost(shard, epoch, self._place, on_work=lambda: self._begin_to_work(shard))
 
     def _begin_to_work(self, shard: int) -> None:
-        self._looks[shard] = self.reconciler.order()
+        symbols = frozenset(self.hosts[shard].state.instruments)
+        self._looks[shard] = _FirstLook(self.reconciler.order(symbols), symbols)
 
     # ---------------------------------------------------------------- what it is like
 
@@ -170,24 +189,38 @@ class Engine:
     @property
     def trouble(self) -> str | None:
         """Why the engine cannot decide everything now, or ``None``."""
+        return self.failure or self.settling
+
+    @property
+    def failure(self) -> str | None:
+        """What is wrong, so that the engine cannot decide everything, or ``None``."""
         if self._committer.trouble is not None:
             return f"the journal takes nothing: {self._committer.trouble}"
-        if (trouble := self.tenancy.trouble) is not None:
+        if (trouble := self.tenancy.failure) is not None:
             return trouble
         ended = [task.get_name() for task in self._tasks if task.done()]
         if ended:
             return f"{', '.join(ended)} ended unexpectedly: restart the engine"
         if self.reconciler.overdue is not None:
             return self.reconciler.overdue
-        if self._escrow is not None and self._escrow.overdue is not None:
+        if self._escrow is not None and not self._escrow.is_beginning:
+            return self._escrow.overdue
+        return None
+
+    @property
+    def settling(self) -> str | None:
+        """What a start, or shards that were taken just now, still wait for, or ``None``."""
+        if (waiting := self.tenancy.settling) is not None:
+            return waiting
+        if self._escrow is not None and self._escrow.is_beginning:
             return self._escrow.overdue
         unseen = sorted(shard for shard in self.owned if self._unseen(shard))
         return f"shards {unseen} are not compared with the exchange yet" if unseen else None
 
     def _unseen(self, shard: int) -> bool:
         """Whether a shard's books have not been held against the exchange since they were loaded."""
-        number = self._looks.get(shard)
-        return number is None or not self.reconciler.has_made(number)
+        first = self._looks.get(shard)
+        return first is None or not self.reconciler.has_made(first.number, first.symbols)
 
     # ---------------------------------------------------------------- life
 
@@ -321,8 +354,8 @@ class Engine:
         host = self.tenancy.host(shard)
         if self._unseen(shard) and host.working:
             # What is opened before the books know what is held already would be opened twice.
-            why = self.reconciler.trouble or f"shard {shard} is being compared with the exchange"
-            raise RetrySafe(f"{why}; send again later")
+            trouble = f" ({self.reconciler.trouble})" if self.reconciler.trouble else ""
+            raise RetrySafe(f"shard {shard} is being compared with the exchange{trouble}; send again later")
         return await host.decide(signals)
 
     def deliver(self, report: Report) -> None:
@@ -338,16 +371,22 @@ class Engine:
         if host is not None:
             host.submit(report)
 
-    def _observed(self, observed: VenueObserved, look: int) -> None:
+    def _mark(self, state: ShardState) -> Mark:
+        """Let a shard know where among its reports it was that the venue was asked."""
+        mark = Mark(state)
+        self.hosts[state.shard].submit(mark)
+        return mark
+
+    def _observed(self, seen: Observation, look: int) -> None:
         """Hand an observation to its shard, if the look began after the shard was loaded.
 
         The venue tells every trade before it says what is held, but to the books that were here when the look began: to
         those that came since, a position that such a trade has closed would be missing for no reason.
         """
-        shard = shard_of(observed.symbol, self.shards)
+        shard = shard_of(seen.observed.symbol, self.shards)
         host, first = self.hosts.get(shard), self._looks.get(shard)
-        if host is not None and first is not None and look >= first:
-            host.submit(observed)
+        if host is not None and first is not None and look >= first.number:
+            host.submit(seen)
 
     async def _tick(self) -> None:
         ticks = 0

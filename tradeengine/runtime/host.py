@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import structlog
 
@@ -26,10 +26,14 @@ from tradeengine.domain.state import PriceWatch, ShardState
 from tradeengine.journal.record import Record
 from tradeengine.runtime.fencing import FencedDoor, ShardFence
 from tradeengine.runtime.gateway import Gateway
+from tradeengine.runtime.inbox import Given
 from tradeengine.runtime.poison import PoisonReports
 from tradeengine.runtime.recovery import check_journal, load_state
 from tradeengine.runtime.shard import Shard
 from tradeengine.runtime.workplace import Workplace
+
+NOT_LOADED: Final = "not loaded yet"
+"""What keeps a shard from working that was taken just now: no failure."""
 
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 30.0
@@ -65,12 +69,12 @@ class ShardHost:
         self._on_work = on_work
         self._running: _Running | None = None
         self._former: Shard | None = None
-        self._early: list[AnyInput] = []
+        self._early: list[Given] = []
         self._poison = PoisonReports()
         self._watches: dict[str, PriceWatch] = {}
         self._claim: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._is_ours = False
-        self.failure: str | None = "not loaded yet"
+        self.failure: str | None = NOT_LOADED
         """Why the shard does not work now, ``None`` while it does."""
         self.resolved = False
         """Whether the venue has said what became of every order that was live when the shard was taken."""
@@ -135,7 +139,7 @@ class ShardHost:
             raise RetrySafe(self._not_ready())
         return await shard.decide(signals)
 
-    def submit(self, given: AnyInput) -> None:
+    def submit(self, given: Given) -> None:
         """Take an input that nobody waits for; while the shard does not work, it is kept for it.
 
         A report that the shard failed on is told again whenever the shard is loaded, and passed over.
@@ -326,7 +330,7 @@ class ShardHost:
         # From here on in one go: an order that is planned once the shard takes signals goes through the gateway's
         # queue, and must not be among the unresolved ones too.
         unresolved = tuple([live.order for live in state.orders.values()])
-        door = FencedDoor(place.venue, self._fence)
+        door = place.before_door(FencedDoor(place.venue, self._fence))
         gateway = Gateway(lambda: shard.state, door, self._clock, self.submit, place.alarm)
         shard = Shard(
             state,

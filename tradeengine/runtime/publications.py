@@ -6,13 +6,16 @@ from typing import Final
 from contracts.subjects import ALERTS_PREFIX
 from shared.clock import Clock
 from tradeengine.journal.record import Record
+from tradeengine.projection.base import ReadModel
 from tradeengine.projection.projector import Projector
 from tradeengine.publication.jetstream import JetStreamOutlet
 from tradeengine.publication.messages import Message, shard_in_id
+from tradeengine.publication.outlet import Outlet
 from tradeengine.publication.publication import Publication
 from tradeengine.runtime.alert_outlet import AlertOutlet
 from tradeengine.runtime.intake.connection import Link
 from tradeengine.runtime.stores import Stores
+from tradeengine.runtime.tracing import Tracing
 
 EXECUTION_EVENTS: Final = "execution_events"
 
@@ -27,9 +30,10 @@ class Publications:
     committed meanwhile is published once there is one.
     """
 
-    def __init__(self, stores: Stores, clock: Clock) -> None:
+    def __init__(self, stores: Stores, clock: Clock, tracing: Tracing | None = None) -> None:
         self._stores = stores
         self._clock = clock
+        self._tracing = tracing
         self._followed: set[int] = set()
         self._publication: Publication | None = None
         self._projector: Projector | None = None
@@ -50,8 +54,11 @@ class Publications:
         """
         history = self._stores.history
         self._outlet = _BrokerOutlet(link)
-        self._publication = Publication(history, self._stores.publications, self._outlet, self._clock)
-        self._projector = Projector(history, self._publication, self._clock, self._followed, linger_s=_LINGER_S)
+        traced = None if self._tracing is None else self._tracing.outlet(self._outlet)
+        outlet: Outlet = traced or self._outlet
+        self._publication = Publication(history, self._stores.publications, outlet, self._clock)
+        published: ReadModel = self._publication if traced is None else traced.fed_by(self._publication)
+        self._projector = Projector(history, published, self._clock, self._followed, linger_s=_LINGER_S)
         self._projector.start_in_background()
 
     async def stop(self) -> None:

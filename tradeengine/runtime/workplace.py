@@ -14,7 +14,7 @@ from tradeengine.runtime.alarm import Alarm, nobody
 from tradeengine.runtime.committer import Committer
 from tradeengine.runtime.ownership import Ownership
 from tradeengine.runtime.shard import CommitListener
-from tradeengine.venue.base import Venue
+from tradeengine.venue.base import OrderDoor, Venue
 
 
 class Briefing(NamedTuple):
@@ -33,6 +33,11 @@ class Briefing(NamedTuple):
     instruments: Sequence[Instrument]
 
 
+def as_it_is(door: OrderDoor) -> OrderDoor:
+    """Put nothing before a door."""
+    return door
+
+
 @dataclass(frozen=True)
 class Workplace:
     """What the hosts of one process share.
@@ -49,6 +54,8 @@ class Workplace:
         Tells operators.
     refusals
         Counts what fences keep here.
+    before_door
+        Puts something before the door that a shard's orders go through, such as what times them.
     """
 
     shards: int
@@ -62,3 +69,4 @@ class Workplace:
     briefing: Callable[[int], Awaitable[Briefing]]
     alarm: Alarm = nobody
     refusals: "Counter[str]" = field(default_factory=Counter)
+    before_door: Callable[[OrderDoor], OrderDoor] = as_it_is

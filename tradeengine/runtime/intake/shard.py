@@ -10,6 +10,7 @@ from nats.errors import Error as NatsError
 
 from contracts.signal import InvalidSignal, Signal
 from contracts.subjects import SIGNALS_STREAM, shard_filter
+from contracts.trace import TRACEPARENT
 from shared.clock import Clock
 from shared.errors import OutcomeUnknown, RetrySafe
 from tradeengine.domain.events import SignalDecided
@@ -95,7 +96,7 @@ class ShardIntake:
         refused: list[tuple[Msg, str]] = []
         for message in batch:
             try:
-                signal = Signal.from_json(message.data)
+                signal = Signal.from_json(message.data).traced((message.headers or {}).get(TRACEPARENT))
             except InvalidSignal as error:
                 refused.append((message, str(error)))
                 continue
