@@ -25,7 +25,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run run-sim test lint format bench mutants campaign simulate crashes outages chaos k8s \
-	test-kubernetes schemas lock clean
+	observability test-kubernetes schemas lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -97,7 +97,10 @@ chaos: setup ## three pods, every server and link killed, frozen, cut and slowed
 k8s: setup ## render the plain manifests of k8s/ from the chart
 	@$(BIN)/python -m scripts.kubernetes
 
-test-kubernetes: setup ## image, chart and manifests, with the programs of the field (built when they are missing)
+observability: setup ## make docs/metrics.md and the chart's dashboards anew from the code
+	@$(BIN)/python -m scripts.observability
+
+test-kubernetes: setup ## image, chart, manifests and scripts, on a real API server too (programs are built when they are missing)
 	@scripts/services install
 	@KUBERNETES_TESTS=all scripts/services run $(BIN)/pytest -m "long or not long" tests/kubernetes $(PYTEST_ARGS)
 

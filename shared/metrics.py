@@ -1,18 +1,15 @@
 """Metrics of one process: a method for each fact, so that callers stay short and labels stay bounded."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from functools import wraps
-from typing import Final, NamedTuple, ParamSpec
+from typing import NamedTuple
 
-import structlog
 from prometheus_client import (
     CollectorRegistry,
     Counter,
     Gauge,
     GCCollector,
     Histogram,
-    Info,
     PlatformCollector,
     ProcessCollector,
     generate_latest,
@@ -26,12 +23,13 @@ from contracts.enums import (
     Outcome,
     PositionSide,
     Reason,
+    Refusal,
     RejectionSource,
     Severity,
     Side,
 )
-
-PREFIX: Final = "tradeengine"
+from shared.gauges import MOST_STRATEGIES, Gauges
+from shared.metric_declarations import BoundedLabel, Declarations, Declared, harmless
 
 _USD = (1, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 50_000)
 # Losses share the bucket up to 0: the client leaves out a histogram's sum, which dashboards need, when a bound is
@@ -45,28 +43,6 @@ _LATENCY_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5
 
 INVALID_SIGNAL = "invalid_signal"
 """Reason of messages that were no signal at all, and so never reached a decision."""
-
-P = ParamSpec("P")
-
-log = structlog.get_logger(__name__)
-
-
-def _harmless(record: Callable[P, None]) -> Callable[P, None]:
-    """Let a method that records a fact never raise: who tells the fact may be on an order's way."""
-    has_failed = False
-
-    @wraps(record)
-    def recorded(*given: P.args, **named: P.kwargs) -> None:
-        nonlocal has_failed
-        try:
-            record(*given, **named)
-        except Exception:
-            # Supervised border: the figure is lost, and whoever told it goes on. Told once, it may fail every time.
-            if not has_failed:
-                has_failed = True
-                log.exception("metric_failed", metric=record.__name__, action="its figures are wrong until a restart")
-
-    return recorded
 
 
 class Valuation(NamedTuple):
@@ -109,6 +85,7 @@ class ClosedPosition(NamedTuple):
         From the first fill to the last, in seconds.
     """
 
+    strategy_id: str
     symbol: str
     position_side: PositionSide
     exchange: str
@@ -135,11 +112,12 @@ class Metrics:
         self.registry = CollectorRegistry()
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self.registry)
-        Info("build", "The engine's version.", namespace=PREFIX, registry=self.registry).info({"version": version})
+        self._declare = Declarations(self.registry)
+        self._declare.info("build", "The engine's version.").info({"version": version})
         self._make_signal_metrics()
         self._make_order_metrics()
         self._make_position_metrics()
-        self._policies = Info("policies", "Policies in force.", namespace=PREFIX, registry=self.registry)
+        self._policies = self._declare.info("policies", "Policies in force.")
         self._alerts = self._counter("alerts", "Alerts told.", ("name", "severity"))
         self._alerts_dropped = self._counter("alerts_dropped", "Alerts that no broker took in time.")
         self._differences = self._counter(
@@ -147,27 +125,44 @@ class Metrics:
         )
         self._naked = self._gauge("naked_positions", "Strategy positions that want a stop and have none live.")
         self._observed = self._gauge("reconciliation_age_seconds", "Age of the last complete look at the exchange.")
-        self._journal_waiting = self._gauge("journal_waiting_records", "Records that the store has not confirmed yet.")
+        self._make_journal_metrics()
         self._make_lease_metrics()
+        self._make_trace_metrics()
         self._copy_records = self._gauge("copy_lag_records", "Records that a copy has not applied yet.", ("copy",))
         self._copy_seconds = self._gauge("copy_lag_seconds", "Age of what a copy shows.", ("copy",))
         self._oldest = self._gauge("oldest_position_seconds", "Age of the strategy position that is open longest.")
         self._http = self._histogram(
             "http_request_seconds", "HTTP requests.", _LATENCY_S, ("route", "method", "status")
         )
+        self.gauges = Gauges(self._declare)
+        """How things stand; set by each look of the service."""
+
+    @property
+    def declared(self) -> tuple[Declared, ...]:
+        """Every metric of the engine's own."""
+        return tuple(self._declare.all)
 
     def _make_signal_metrics(self) -> None:
         self._received = self._counter("signals_received", "Signals that reached a shard.")
         self._processed = self._counter("signals_processed", "Signals decided, by outcome.", ("status",))
+        # Prometheus sees no increase in a counter that is born with its first count.
+        for outcome in Outcome:
+            self._processed.labels(outcome)
         self._duplicate = self._counter("signals_duplicate", "Signals that were decided before.")
         self._rejected = self._counter("signals_rejected", "Signals refused, by reason.", ("reason",))
         self._risk = self._counter("risk_rejections", "Signals that risk refused, by reason.", ("reason",))
+        for reason in (Reason.DAILY_LOSS_LIMIT, Reason.DRAWDOWN_LIMIT):
+            self._risk.labels(reason)
         self._checks = self._counter("risk_checks", "Checks of opening signals by risk.", ("check", "result"))
+        self._age = self._histogram("signal_age_seconds", "From a signal's timestamp to its decision.", _LATENCY_S)
         self._unknown = self._counter("signals_unknown_fields", "Fields of signals that the contract does not name.")
         self._nats = self._counter("nats_messages_processed", "NATS messages, by what became of them.", ("status",))
 
     def _make_order_metrics(self) -> None:
         self._orders = self._counter("orders_executed", "Orders that ended.", ("symbol", "side", "status"))
+        self._refused = self._counter("orders_refused", "Orders that the venue refused, by reason.", ("refusal",))
+        for refusal in Refusal:
+            self._refused.labels(refusal)
         self._execution = self._histogram("order_execution_seconds", "From plan to last fill.", _LATENCY_S)
 
     def _make_position_metrics(self) -> None:
@@ -183,8 +178,17 @@ class Metrics:
         self._commission = self._histogram("position_commission_usd", "Fees of a closed position.", _USD, leg)
         self._entry = self._histogram("position_entry_price_usd", "Average entry price.", _PRICE, leg)
         self._exit = self._histogram("position_exit_price_usd", "Average exit price.", _PRICE, leg)
+        by = ("strategy_id", *leg[:2])
+        self._strategies = BoundedLabel(MOST_STRATEGIES)
+        self._gains = self._counter("strategy_gains_usd", "Net P&L of a strategy's positions that won.", by)
+        self._losses = self._counter("strategy_losses_usd", "Net loss of a strategy's other positions.", by)
         self._value = self._gauge("open_positions_value_usd", "Notional of open positions.", leg[:2])
         self._unrealized = self._gauge("unrealized_pnl_usd", "Unrealised P&L of open positions.", leg[:2])
+
+    def _make_journal_metrics(self) -> None:
+        self._journal_waiting = self._gauge("journal_waiting_records", "Records that the store has not confirmed yet.")
+        self._commits = self._histogram("journal_commit_seconds", "How long an append took.", _LATENCY_S)
+        self._committed = self._counter("journal_records", "Records that were committed.")
 
     def _make_lease_metrics(self) -> None:
         self._leases_held = self._gauge("leases_held", "Shards that this process holds.")
@@ -193,17 +197,22 @@ class Metrics:
         self._kept_here = self._counter("fence_refusals", "Orders and cancels that a fence kept here.", ("reason",))
         self._counted: Counted = Counted(0, 0, {})
 
-    @_harmless
+    def _make_trace_metrics(self) -> None:
+        self._spans = self._counter("trace_spans_exported", "Spans of traces that the collector has taken.")
+        self._lost_spans = self._counter("trace_spans_dropped", "Spans that were dropped, by reason.", ("reason",))
+        self._traced: tuple[int, Mapping[str, int]] = (0, {})
+
+    @harmless
     def policies_set(self, policies: Mapping[str, str]) -> None:
         """These policies are in force; a label for each."""
         self._policies.info(dict(policies))
 
-    @_harmless
+    @harmless
     def signal_received(self) -> None:
         """A signal reached its shard."""
         self._received.inc()
 
-    @_harmless
+    @harmless
     def signal_decided(self, outcome: Outcome, reason: Reason | None, source: RejectionSource | None) -> None:
         """A signal got its outcome."""
         self._processed.labels(outcome).inc()
@@ -214,42 +223,52 @@ class Metrics:
             if source is RejectionSource.RISK:
                 self._risk.labels(reason).inc()
 
-    @_harmless
+    @harmless
+    def signal_aged(self, seconds: float) -> None:
+        """A signal was so old by its own timestamp when it was decided."""
+        self._age.observe(max(0.0, seconds))
+
+    @harmless
     def risk_checked(self, check: str, *, passed: bool) -> None:
         """Risk held an opening signal against one of its rules."""
         self._checks.labels(check, "passed" if passed else "failed").inc()
 
-    @_harmless
+    @harmless
     def unknown_fields(self, count: int) -> None:
         """A signal brought fields that the contract does not name."""
         self._unknown.inc(count)
 
-    @_harmless
+    @harmless
     def signal_invalid(self, count: int = 1) -> None:
         """Messages came that are no valid signals."""
         self._rejected.labels(INVALID_SIGNAL).inc(count)
 
-    @_harmless
+    @harmless
     def nats_messages(self, status: str, count: int = 1) -> None:
         """NATS messages were received, parked, acknowledged…; the status is a word of the intake's own."""
         self._nats.labels(status).inc(count)
 
-    @_harmless
+    @harmless
     def order_ended(self, symbol: str, side: Side, status: OrderStatus) -> None:
         """An order came to its end."""
         self._orders.labels(symbol, side, status).inc()
 
-    @_harmless
+    @harmless
+    def order_refused(self, refusal: Refusal) -> None:
+        """The venue refused an order."""
+        self._refused.labels(refusal).inc()
+
+    @harmless
     def order_filled_after(self, seconds: float) -> None:
         """An order filled completely, so long after it was planned."""
         self._execution.observe(seconds)
 
-    @_harmless
+    @harmless
     def position_opened(self, symbol: str, position_side: PositionSide, exchange: str) -> None:
         """A strategy opened a position."""
         self._opened.labels(symbol, position_side, exchange).inc()
 
-    @_harmless
+    @harmless
     def position_closed(self, closed: ClosedPosition) -> None:
         """A strategy position ended."""
         leg = (closed.symbol, closed.position_side, closed.exchange)
@@ -258,6 +277,8 @@ class Metrics:
         roi = float(net / closed.entry_value) if closed.entry_value else 0.0
         self._closed.labels(*leg, closed.close_reason).inc()
         (self._winning if net > 0 else self._losing).labels(*leg).inc()
+        by = (self._strategies.of(closed.strategy_id), closed.symbol, closed.position_side)
+        (self._gains if net > 0 else self._losses).labels(*by).inc(float(abs(net)))
         self._pnl.labels(*leg).observe(float(net))
         self._pnl_pct.labels(*leg).observe(100 * roi)
         self._roi.labels(*leg).observe(roi)
@@ -266,7 +287,7 @@ class Metrics:
         self._entry.labels(*leg).observe(float(closed.entry_price))
         self._exit.labels(*leg).observe(float(closed.exit_price))
 
-    @_harmless
+    @harmless
     def positions_valued(self, valuations: Iterable[Valuation]) -> None:
         """Set the gauges of open positions; what is not among them is flat."""
         self._value.clear()
@@ -276,28 +297,28 @@ class Metrics:
             self._value.labels(*leg).set(float(valuation.value))
             self._unrealized.labels(*leg).set(float(valuation.unrealized_pnl))
 
-    @_harmless
+    @harmless
     def alert_raised(self, name: str, severity: Severity) -> None:
         """Operators were told something."""
         self._alerts.labels(name, severity).inc()
 
-    @_harmless
+    @harmless
     def alert_dropped(self) -> None:
         """An alert was given up because too many wait for the broker."""
         self._alerts_dropped.inc()
 
-    @_harmless
+    @harmless
     def difference_found(self, kind: DifferenceKind, action: DifferenceAction) -> None:
         """Books and exchange differed."""
         self._differences.labels(kind, action).inc()
 
-    @_harmless
+    @harmless
     def exchange_observed(self, age_s: float, naked: int) -> None:
         """How old the last complete look at the exchange is, and how many positions it showed without their stop."""
         self._observed.set(age_s)
         self._naked.set(naked)
 
-    @_harmless
+    @harmless
     def ownership_observed(self, held: int, counted: "Counted") -> None:
         """How many shards are held now, and what has been counted about ownership since the start."""
         former, self._counted = self._counted, counted
@@ -307,23 +328,37 @@ class Metrics:
         for reason, times in counted.refusals.items():
             self._kept_here.labels(reason).inc(times - former.refusals.get(reason, 0))
 
-    @_harmless
+    @harmless
+    def traces_observed(self, exported: int, dropped: Mapping[str, int]) -> None:
+        """How many spans were exported since the start, and how many dropped, by reason."""
+        (spans, lost), self._traced = self._traced, (exported, dict(dropped))
+        self._spans.inc(exported - spans)
+        for reason, number in dropped.items():
+            self._lost_spans.labels(reason).inc(number - lost.get(reason, 0))
+
+    @harmless
     def oldest_position(self, age_s: float) -> None:
         """How long the oldest strategy position has been open; 0 without any."""
         self._oldest.set(age_s)
 
-    @_harmless
+    @harmless
     def journal_waits(self, records: int) -> None:
         """Set how many records the store has not confirmed yet."""
         self._journal_waiting.set(records)
 
-    @_harmless
+    @harmless
+    def journal_appended(self, seconds: float, records: int) -> None:
+        """The store has confirmed so many records at once."""
+        self._commits.observe(seconds)
+        self._committed.inc(records)
+
+    @harmless
     def copy_observed(self, copy: str, records: int, seconds: float) -> None:
         """How far a copy lies behind the journal."""
         self._copy_records.labels(copy).set(records)
         self._copy_seconds.labels(copy).set(seconds)
 
-    @_harmless
+    @harmless
     def http_request(self, route: str, method: str, status: int, seconds: float) -> None:
         """An HTTP request was answered; the route is its template, never the path."""
         self._http.labels(route, method, str(status)).observe(seconds)
@@ -340,13 +375,13 @@ class Metrics:
                 found.setdefault(sample.name, []).append((dict(sample.labels), sample.value))
         return found
 
-    def _counter(self, name: str, documentation: str, labels: tuple[str, ...] = ()) -> Counter:
-        return Counter(name, documentation, labels, namespace=PREFIX, registry=self.registry)
+    def _counter(self, name: str, meaning: str, labels: tuple[str, ...] = ()) -> Counter:
+        return self._declare.counter(name, meaning, labels)
 
-    def _gauge(self, name: str, documentation: str, labels: tuple[str, ...] = ()) -> Gauge:
-        return Gauge(name, documentation, labels, namespace=PREFIX, registry=self.registry)
+    def _gauge(self, name: str, meaning: str, labels: tuple[str, ...] = ()) -> Gauge:
+        return self._declare.gauge(name, meaning, labels)
 
     def _histogram(
-        self, name: str, documentation: str, buckets: tuple[float, ...], labels: tuple[str, ...] = ()
+        self, name: str, meaning: str, buckets: tuple[float, ...], labels: tuple[str, ...] = ()
     ) -> Histogram:
-        return Histogram(name, documentation, labels, namespace=PREFIX, buckets=buckets, registry=self.registry)
+        return self._declare.histogram(name, meaning, buckets, labels)

@@ -60,6 +60,7 @@ _REFINED: Final[dict[str, dict[str, Any]]] = {
     },
     "image.digest": {"type": "string", "pattern": "^(sha256:[0-9a-f]{64})?$"},
     "image.pullPolicy": {"enum": ["Always", "IfNotPresent", "Never"]},
+    "metrics.dashboards.labels": _TEXTS,
     "networkPolicy.egress.dns.to": _OBJECTS,
     "networkPolicy.egress.exchange.ports": _PORTS,
     "networkPolicy.egress.exchange.to": _OBJECTS,

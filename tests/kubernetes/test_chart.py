@@ -151,19 +151,11 @@ OTHERS: dict[str, str] = {
 """Another value where the default does not say of which kind one is."""
 
 ONLY_IN_A_CLUSTER = {"secrets.verify"}
-NO_FILES_YET = {"metrics.dashboards.enabled", "metrics.dashboards.labels"} | {
-    "metrics.prometheusRule.enabled",
-    "metrics.prometheusRule.labels",
-}
 
 
 def leaves() -> Iterator[tuple[str, Any]]:
     for row in rows(VALUES.read_text(encoding="utf-8")):
-        if row.path in ONLY_IN_A_CLUSTER:
-            continue
-        folder = row.path.removeprefix("metrics.").partition(".")[0]
-        files = CHART / "files" / {"prometheusRule": "rules"}.get(folder, folder)
-        if row.path not in NO_FILES_YET or files.is_dir():
+        if row.path not in ONLY_IN_A_CLUSTER:
             yield row.path, row.default
 
 

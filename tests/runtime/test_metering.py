@@ -33,6 +33,7 @@ def test_the_users_report_in_figures() -> None:
 
     assert value(metrics, "signals_received_total") == 4
     assert value(metrics, "signals_processed_total", status="accepted") == 4
+    assert value(metrics, "signal_age_seconds_count") == 4
     assert value(metrics, "positions_opened_total", **LONG) == 2
     assert value(metrics, "positions_opened_total", **{**LONG, "position_side": "SHORT"}) == 1
     assert value(metrics, "positions_closed_total", **LONG, close_reason="manual") == 1
@@ -78,6 +79,8 @@ def test_orders_that_did_not_fill() -> None:
 
     assert value(metrics, "orders_executed_total", symbol="BTCUSDT", side="BUY", status="rejected") == 1
     assert value(metrics, "orders_executed_total", symbol="BTCUSDT", side="SELL", status="expired") == 1
+    assert value(metrics, "orders_refused_total", refusal="other") == 1
+    assert value(metrics, "orders_refused_total", refusal="no_margin") == 0
 
 
 def test_an_order_that_the_venue_calls_filled_before_its_fill_is_counted_once() -> None:

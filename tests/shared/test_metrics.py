@@ -16,6 +16,7 @@ def value(metrics: Metrics, name: str, **labels: str) -> float | None:
 
 def closed(pnl: str) -> ClosedPosition:
     return ClosedPosition(
+        strategy_id="A",
         symbol="BTCUSDT",
         position_side=PositionSide.LONG,
         exchange="paper",
@@ -65,6 +66,9 @@ def test_a_closed_position_is_measured_net() -> None:
     assert value(metrics, "position_commission_usd_sum", **leg) == 3
     assert value(metrics, "position_entry_price_usd_sum", **leg) == 90_000
     assert value(metrics, "position_exit_price_usd_sum", **leg) == 92_000
+    by = {"strategy_id": "A", "symbol": "BTCUSDT", "position_side": "LONG"}
+    assert value(metrics, "strategy_gains_usd_total", **by) == 10
+    assert value(metrics, "strategy_losses_usd_total", **by) == 0
 
 
 def test_a_position_that_is_gone_leaves_no_gauge_behind() -> None:

@@ -6,8 +6,9 @@ from typing import Final
 
 import structlog
 
-from contracts.enums import Action, OrderKind, OrderStatus, Outcome, RejectionSource
+from contracts.enums import Action, OrderKind, OrderStatus, Outcome, Refusal, RejectionSource
 from contracts.signal import CARRIED
+from contracts.trace import TRACE_CONTEXT
 from shared.metrics import ClosedPosition, Metrics
 from tradeengine.domain.events import (
     AnyEvent,
@@ -85,7 +86,8 @@ class Meter:
 
     def _received(self, signal: SignalReceived) -> None:
         self._metrics.signal_received()
-        unknown = signal.carried.keys() - CARRIED
+        self._metrics.signal_aged((signal.time_ms - signal.timestamp_ms) / 1000)
+        unknown = signal.carried.keys() - CARRIED - {TRACE_CONTEXT}
         if unknown:
             self._metrics.unknown_fields(len(unknown))
 
@@ -120,6 +122,7 @@ class Meter:
         books = share.after
         self._metrics.position_closed(
             ClosedPosition(
+                strategy_id=share.strategy_id,
                 symbol=event.symbol,
                 position_side=event.position_side,
                 exchange=self._exchange,
@@ -141,3 +144,5 @@ class Meter:
             return
         side = event.position_side.opening if event.purpose.opening else event.position_side.closing
         self._metrics.order_ended(event.symbol, side, event.status)
+        if event.status is OrderStatus.REJECTED:
+            self._metrics.order_refused(event.refusal or Refusal.OTHER)

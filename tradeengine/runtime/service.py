@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack
-from decimal import Decimal, localcontext
+from decimal import Decimal
 from typing import Any, Final
 
 import structlog
@@ -13,10 +13,10 @@ from shared.clock import Clock
 from shared.errors import ConfigError, OutcomeUnknown, RetrySafe
 from shared.health import Health
 from shared.leases.owner import owner_name
-from shared.metrics import Counted, Metrics, Valuation
+from shared.logging import identified_lines
+from shared.metrics import Counted, Metrics
 from shared.settings import Embedded, Settings
 from tradeengine.domain.instrument import Instrument
-from tradeengine.domain.money import MONEY
 from tradeengine.projection.base import ParkedRow
 from tradeengine.runtime.alert_outlet import AlertOutlet
 from tradeengine.runtime.alerts import Alerts
@@ -28,6 +28,7 @@ from tradeengine.runtime.desk import SignalDesk
 from tradeengine.runtime.engine import Engine
 from tradeengine.runtime.fencing import window_fence
 from tradeengine.runtime.files import data_folder, lock_folder, nats_folder
+from tradeengine.runtime.firsts import FirstDecisions
 from tradeengine.runtime.intake import ForwardingDesk, NatsIntake
 from tradeengine.runtime.metering import Meter
 from tradeengine.runtime.nats_server import EmbeddedServer, find_binary
@@ -36,10 +37,13 @@ from tradeengine.runtime.paper import paper_venue
 from tradeengine.runtime.publications import Publications
 from tradeengine.runtime.rejections import Rejections
 from tradeengine.runtime.retry import until_answered
+from tradeengine.runtime.service_gauges import show, show_limits
 from tradeengine.runtime.service_health import register
 from tradeengine.runtime.shard import CommitListener
 from tradeengine.runtime.stores import make_stores
+from tradeengine.runtime.tracing import LogNames, configured_tracing
 from tradeengine.runtime.trading_config import policies, trading_config
+from tradeengine.runtime.workplace import as_it_is
 from tradeengine.venue.base import Venue
 from tradeengine.venue.binance.build import build_venue
 
@@ -48,6 +52,8 @@ _AWAY_S: Final = 5.0
 """How long a server may keep a start waiting before that is told."""
 _STALE_COPY_S: Final = 30.0
 _NAKED_TOO_LONG_MS: Final = 5_000
+_SETTLING_S: Final = 15.0
+"""How long shards that were taken may take to come up before that is told."""
 _LOOKING: Final = "the exchange is being looked at"
 
 log = structlog.get_logger(__name__)
@@ -77,6 +83,7 @@ class Service:
         self.health = Health(clock)
         self.metrics = Metrics(version)
         self.metrics.policies_set(policies(settings))
+        show_limits(self)
         self.alerts = Alerts(self.metrics, clock)
         self._rejections = Rejections()
         traded = tuple(instruments)
@@ -87,12 +94,18 @@ class Service:
         self.intake: NatsIntake | None = None
         self.starting: str | None = "not started"
         """What the start waits for, for people; ``None`` once everything is up."""
+        self.stopping = False
+        """Whether it hands over, or has handed over, and will end."""
         folder = data_folder(settings.data_dir)
         self._folder = folder
         self.stores = make_stores(settings, folder, self.venue.name, clock, self._parked)
-        self.copies = Copies(self.stores, clock)
-        self.publications = Publications(self.stores, clock)
-        self.committer = Committer(self.stores.journal, clock)
+        owner = owner_name(settings.pod_name)
+        self.tracing = configured_tracing(version, owner, self.venue.name, clock, self.stores.read_model)
+        """``None`` unless the environment names a collector of traces."""
+        self.copies = Copies(self.stores, clock, self.tracing)
+        self.publications = Publications(self.stores, clock, self.tracing)
+        self.firsts = FirstDecisions(clock, self.stores.read_model)
+        self.committer = Committer(self.stores.journal, clock, self.metrics.journal_appended)
         meter = Meter(self.metrics, self.venue.name)
         self.engine = Engine(
             shards=settings.shards,
@@ -105,7 +118,7 @@ class Service:
             ownership=LeasedOwnership(
                 self.stores.leases,
                 clock,
-                owner_name(settings.pod_name),
+                owner,
                 settings.shards,
                 float(settings.lease_seconds),
                 # Who left leases in a folder is dead: its lock is held here.
@@ -113,8 +126,10 @@ class Service:
                 version=version,
             ),
             listeners=[
+                *([self.tracing.observe] if self.tracing else []),
                 self.copies.notify,
                 self.publications.notify,
+                self.firsts.observe,
                 meter.observe,
                 self.alerts.observe,
                 self._rejections.observe,
@@ -124,10 +139,16 @@ class Service:
             register=self.stores.register,
             reconcile_s=float(settings.reconcile_interval_seconds),
             alarm=self._alarm,
+            before_door=self.tracing.door if self.tracing else as_it_is,
         )
-        self.desk: SignalDesk = ForwardingDesk(self.engine, lambda: self.intake.connection if self.intake else None)
+        self._own_desk: SignalDesk = self.tracing.desk(self.engine) if self.tracing else self.engine
+        self.desk: SignalDesk = ForwardingDesk(
+            self._own_desk, lambda: self.intake.connection if self.intake else None, on_first=self.firsts.note
+        )
         """Where signals go that come to this process by chance: decided here, or by whoever owns their shard."""
-        self.cluster = ClusterView(self.engine, self.stores.journal, self.copies.projectors, clock)
+        self.cluster = ClusterView(
+            self.engine, self.stores.journal, lambda: self.copies.projectors | self.publications.projectors, clock
+        )
         self._coverage = Coverage()
         self._jobs: list[asyncio.Task[None]] = []
         self._parts = AsyncExitStack()
@@ -172,6 +193,10 @@ class Service:
             If a setting, a file or the journal does not fit.
         """
         self._parts.enter_context(lock_folder(self._folder))
+        if self.tracing is not None:
+            self.tracing.start()
+            self._parts.push_async_callback(self.tracing.stop)
+        self._parts.enter_context(identified_lines(LogNames(self.engine, self.tracing)))
         self.nats_url = self.settings.nats_url
         register(self)
         if not self.stores.shared:
@@ -224,9 +249,16 @@ class Service:
             opened.push_async_callback(self.copies.stop)
             self._parts.push_async_exit(opened.pop_all())
 
+    async def hand_over(self) -> None:
+        """Let others take the shards while all of this works on, and want no more work; :meth:`stop` comes next."""
+        if not self.stopping:
+            self.stopping = True
+            log.info("stopping", shards=sorted(self.engine.owned))
+            await self.engine.hand_over()
+
     async def stop(self) -> None:
         """Hand over to others, take no more signals, finish what is under way, and bring everything down."""
-        await self.engine.hand_over()
+        await self.hand_over()
         await self._parts.aclose()
         if self.starting is None:
             log.info("stopped")
@@ -255,17 +287,6 @@ class Service:
             raise LookupError(f"{symbol} is not traded on paper here: name it in ALLOWED_SYMBOLS")
         self.paper.post_price(symbol, price)
 
-    def value_positions(self) -> None:
-        """Bring the metrics of open positions up to the newest prices."""
-        with localcontext(MONEY):
-            valued = []
-            for leg in self.engine.account.legs():
-                mark = self.venue.mark_price(leg.symbol)
-                if mark is not None and leg.quantity:
-                    pnl = leg.books.unrealized(leg.side, mark)
-                    valued.append(Valuation(leg.symbol, leg.side, leg.quantity * mark, pnl))
-        self.metrics.positions_valued(valued)
-
     async def _answered(self, request: Callable[[], Awaitable[object]], alert: str, what: str) -> None:
         """Make a request of the start again until it is answered; after a while that is an alert."""
         began = self.clock.monotonic()
@@ -285,15 +306,12 @@ class Service:
         """Keep the gauges up to date, and tell what stands wrong."""
         while True:
             await self.clock.sleep(_LOOK_S)
-            self.value_positions()
             now, rows = self.clock.now_ms(), self.coverage()
             naked = [row for row in rows if row.cover is Cover.NAKED]
-            self.metrics.exchange_observed(self.engine.reconciler.age_s, len(naked))
-            self.metrics.journal_waits(self.committer.waiting)
+            show(self, rows)
             self._watch_ownership()
             self._watch_copies()
             late = [row for row in naked if now - (row.naked_since_ms or now) >= _NAKED_TOO_LONG_MS]
-            self.metrics.oldest_position(max([now - row.position.opened_ms for row in rows], default=0) / 1000)
             most = int(self.settings.stale_position_seconds * 1000)
             stale = [row for row in rows if now - row.position.opened_ms >= most]
             self.alerts.stand("exchange_unknown", self.engine.reconciler.lasting_trouble)
@@ -302,7 +320,9 @@ class Service:
             self.alerts.stand("naked_position", _names("no live stop", late), changes=True)
             old = _names(f"open for more than {self.settings.stale_position_seconds} s", stale)
             self.alerts.stand("stale_position", old, Severity.WARNING, changes=True)
-            self.alerts.stand("engine_trouble", self.engine.trouble)
+            # Shards that change hands are no trouble, unless they take long to come up.
+            patience_s = _SETTLING_S if self.engine.failure is None else 0.0
+            self.alerts.stand("engine_trouble", self.engine.trouble, patience_s=patience_s)
             self.alerts.stand("only_rejections", self._rejections.trouble(now), Severity.WARNING)
             venue = self.venue.state()
             self.alerts.stand("venue_trouble", venue.trouble)
@@ -348,7 +368,7 @@ class Service:
         self.nats_url = self.settings.nats_url or await self._embedded_nats(parts)
         if self.nats_url is None:
             return
-        self.intake = NatsIntake(self.nats_url, self.engine, self.clock, on_event=self._count)
+        self.intake = NatsIntake(self.nats_url, self._own_desk, self.clock, firsts=self.firsts, on_event=self._count)
         register(self)
         await self.intake.start()
         parts.push_async_callback(self.intake.close)

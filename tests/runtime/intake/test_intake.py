@@ -344,6 +344,19 @@ async def test_counts_are_told_to_the_hook(nats_server: NatsServer, desk: Record
         await intake.close()
 
 
+async def test_what_waits_to_be_decided_is_known(intake: NatsIntake, desk: RecordingDesk, publisher: Publisher) -> None:
+    await until(lambda: intake.status().ready)
+    assert intake.backlog == 0
+    desk.delay = 0.5
+    for number in range(600):
+        await publisher.client.publish(signal_subject("BTCUSDT"), body(f"s{number}"))
+
+    await until(lambda: intake.backlog == 600)
+    desk.delay = 0
+    await until(lambda: intake.status().acked == 600)
+    assert intake.backlog == 0
+
+
 async def test_wrong_shard_count_refuses_to_start(
     nats_server: NatsServer, intake: NatsIntake, publisher: Publisher
 ) -> None:

@@ -99,6 +99,7 @@ class Puller:
         self._wanted = 0
         self._waiting: list[Msg] = []
         self._taken: list[Msg] = []
+        self._newest: Msg | None = None
         self._arrived = asyncio.Event()
         self._failure: Exception | None = None
         self._heard = self._fed = clock.monotonic()
@@ -131,6 +132,12 @@ class Puller:
     def ack_wait(self) -> float:
         """Seconds after which the server delivers again what is not acknowledged."""
         return self._ack_wait
+
+    @property
+    def backlog(self) -> int:
+        """Messages that are not settled: those in hand, and what the server still held when it sent the newest."""
+        behind = self._newest.metadata.num_pending if self._newest is not None else 0
+        return behind + len(self._taken) + len(self._waiting)
 
     async def next(self) -> list[Msg]:
         """Wait for messages and take them; :meth:`settle` them before the next call.
@@ -263,6 +270,7 @@ class Puller:
         if message.reply:
             self._fed = self._heard
             self._waiting.append(message)
+            self._newest = message
             self._wanted -= 1
             self._arrived.set()
             if self._wanted <= 0 and len(self._waiting) < self._settings.batch:

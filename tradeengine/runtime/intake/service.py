@@ -9,6 +9,7 @@ import structlog
 
 from shared.clock import Clock
 from tradeengine.runtime.desk import SignalDesk
+from tradeengine.runtime.firsts import FirstDecisions
 from tradeengine.runtime.intake.connection import Connection, Link
 from tradeengine.runtime.intake.counts import CountHook, Counts
 from tradeengine.runtime.intake.puller import PullSettings
@@ -78,6 +79,8 @@ class NatsIntake:
         How missing streams are made.
     pull
         How messages are pulled.
+    firsts
+        Tell what became of the first copy of a duplicate; without them, answers do not.
     on_event
         Told of every count, such as to feed metrics; must not raise and must return at once.
     """
@@ -90,6 +93,7 @@ class NatsIntake:
         *,
         streams: StreamSettings | None = None,
         pull: PullSettings | None = None,
+        firsts: FirstDecisions | None = None,
         on_event: CountHook | None = None,
     ) -> None:
         self._desk = desk
@@ -100,7 +104,7 @@ class NatsIntake:
         self._connection = Connection(
             url, clock, prepare=self._prepare, on_connected=lambda: self._counts.add("connected")
         )
-        self._replies = Replies(self._connection, clock, self._counts)
+        self._replies = Replies(self._connection, clock, self._counts, firsts or FirstDecisions(clock))
         self._workers: dict[int, Worker] = {}
         self._leaving: dict[int, Worker] = {}
         self._keeper: asyncio.Task[None] | None = None
@@ -146,6 +150,11 @@ class NatsIntake:
         await self.drain(grace)
         await self._replies.close(grace)
         await self._connection.close()
+
+    @property
+    def backlog(self) -> int:
+        """Messages that wait to be decided, or are in hand, of the shards that are read here."""
+        return sum(worker.backlog for worker in self._workers.values())
 
     def status(self) -> IntakeStatus:
         """How the intake is doing now."""

@@ -69,6 +69,11 @@ class Worker:
         return self._stopping
 
     @property
+    def backlog(self) -> int:
+        """Messages that wait for it, as far as it knows; 0 while it has no subscription."""
+        return self._puller.backlog if self._puller is not None else 0
+
+    @property
     def ended(self) -> bool:
         """Whether it runs no more."""
         return self._task is not None and self._task.done()

@@ -1,0 +1,1 @@
+"""Observability as code: the table of metrics and the dashboards, and the programs that check them."""
