@@ -1,7 +1,9 @@
 """``tradeengine simulator``: an exchange of one's own on this machine."""
 
 import asyncio
+import os
 import signal
+import sys
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, NamedTuple
@@ -31,6 +33,7 @@ class _Plan(NamedTuple):
     state: Path | None
     virtual_time: bool
     speed: Decimal
+    tied: bool
 
 
 def simulator(
@@ -48,6 +51,7 @@ def simulator(
     virtual_time: Annotated[
         bool, typer.Option("--virtual-time", help="Time stands still but for POST /sim/clock.")
     ] = False,
+    tied: Annotated[bool, typer.Option("--tied", help="End when standard input does.")] = False,
 ) -> None:
     """Serve a Binance USD-M futures exchange on this machine: HTTP, WebSockets and a control side on one port.
 
@@ -57,7 +61,7 @@ def simulator(
         raise ConfigError(f"--state {state}: {state.parent} is no folder; make it first")
     configure_logging(LogLevel.WARNING)
     files = parse_files(prices or [], "--prices")
-    asyncio.run(_run(_Plan(host, port, seed, files, state, virtual_time, Decimal(str(speed)))))
+    asyncio.run(_run(_Plan(host, port, seed, files, state, virtual_time, Decimal(str(speed)), tied)))
 
 
 async def _run(plan: _Plan) -> None:
@@ -65,6 +69,8 @@ async def _run(plan: _Plan) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
+    if plan.tied:
+        loop.add_reader(sys.stdin.fileno(), _end_with_input, stop)
     server = _server(plan)
     try:
         await server.start()
@@ -76,6 +82,12 @@ async def _run(plan: _Plan) -> None:
     finally:
         await server.stop()
     say(f"stopped after {server.world.requests} requests")
+
+
+def _end_with_input(stop: asyncio.Event) -> None:
+    if not os.read(sys.stdin.fileno(), 1):
+        asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
+        stop.set()
 
 
 def _server(plan: _Plan) -> SimulatorServer:

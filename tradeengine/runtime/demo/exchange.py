@@ -51,12 +51,14 @@ class DemoExchange:
             If it does not come up.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
-        command = ["-m", "tradeengine", "simulator", "--port", "0", "--state", str(self._folder / "exchange.json")]
+        state = self._folder / "exchange.json"
+        command = ["-m", "tradeengine", "simulator", "--port", "0", "--state", str(state), "--tied"]
         with (self._folder / "exchange.log").open("wb") as errors:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 *command,
-                stdin=asyncio.subprocess.DEVNULL,
+                # Held open and never written to: it ends with this process, however that ends.
+                stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=errors,
                 # Ctrl-C goes to the whole session; the engine still needs its exchange while it finishes.
