@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TextIO
+from weakref import WeakSet
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
@@ -52,7 +53,8 @@ class _Ids:
     """Processor that adds the ids of what a line is about, as far as somebody knows them."""
 
     def __init__(self) -> None:
-        self.known: list[Identify] = []
+        # Weakly: an engine that ends without a word must not live on for the sake of its lines.
+        self.known: WeakSet[Identify] = WeakSet()
 
     def __call__(self, _logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:
         for identify in self.known:
@@ -73,11 +75,11 @@ def identified_lines(identify: Identify) -> Iterator[None]:
     identify
         Called with each line, from any thread; it must be quick. Should it raise, the line is lost.
     """
-    _ids.known.append(identify)
+    _ids.known.add(identify)
     try:
         yield
     finally:
-        _ids.known.remove(identify)
+        _ids.known.discard(identify)
 
 
 class _MaskSecrets:

@@ -604,7 +604,7 @@ MUTANTS = (
         "stale-funding",
         "funding that was told while another process had the books is told again to who takes them over",
         "tradeengine/venue/binance/session.py",
-        "        self.funding.forget(symbols)\n",
+        "        self.funding.forget(last_trades.keys())\n",
         "",
         (f"{_HANDOVER}test_what_happened_while_nobody_worked_on_a_shard_is_booked_by_who_takes_it",),
     ),

@@ -9,11 +9,12 @@ from tests.shared.leases.test_contract import *  # noqa: F403 - the suite of the
 from tests.simulation.road import Server
 from tests.simulation.standing import road_to
 from tests.simulation.truth import SimLeases, Truth
+from tests.support.deadline import PATIENCE_S
 
 
 @pytest.fixture  # type: ignore[no-redef] # instead of the suite's own
 async def store() -> AsyncIterator[LeaseStore]:
-    made = SimLeases(road_to(Server("mongodb")), Truth())
+    made = SimLeases(road_to(Server("mongodb")), Truth(), PATIENCE_S)
     await made.open()
     yield made
     await made.close()

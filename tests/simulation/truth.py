@@ -117,8 +117,8 @@ def _plans_at_market(record: Record) -> bool:
 class SimLeases:
     """A pod's leases."""
 
-    def __init__(self, road: Road, truth: Truth) -> None:
-        self._client = StoreClient(road, LEASE_TIMEOUT_S)
+    def __init__(self, road: Road, truth: Truth, timeout_s: float = LEASE_TIMEOUT_S) -> None:
+        self._client = StoreClient(road, timeout_s)
         self._kept = truth.leases
 
     async def open(self) -> None:

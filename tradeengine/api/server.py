@@ -41,6 +41,8 @@ class ApiServer:
         config = uvicorn.Config(
             app,
             log_config=None,
+            # That it listens is said elsewhere.
+            log_level="warning",
             access_log=False,
             lifespan="off",
             server_header=False,

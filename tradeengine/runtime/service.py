@@ -253,7 +253,8 @@ class Service:
         """Let others take the shards while all of this works on, and want no more work; :meth:`stop` comes next."""
         if not self.stopping:
             self.stopping = True
-            log.info("stopping", shards=sorted(self.engine.owned))
+            if self.starting is None:
+                log.info("stopping", shards=sorted(self.engine.owned))
             await self.engine.hand_over()
 
     async def stop(self) -> None:
