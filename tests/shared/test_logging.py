@@ -1,15 +1,17 @@
 """Log lines hold no secret, and no log call ever raises."""
 
+import gc
 import io
 import json
 import logging
-from collections.abc import Iterator
+import weakref
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
 import structlog
 
-from shared.logging import configure_logging
+from shared.logging import configure_logging, identified_lines
 from shared.settings import LogFormat, LogLevel, Settings
 
 SECRET = 's3c"ret\\value'
@@ -124,3 +126,20 @@ def test_a_failing_processor_does_not_stop_the_caller(capsys: pytest.CaptureFixt
     structlog.get_logger("t").error("lost")
 
     assert capsys.readouterr().err == "logging failed: KeyError\n"
+
+
+def test_who_names_ids_for_lines_is_not_kept_alive_by_them() -> None:
+    class Names:
+        registered: Any
+
+        def __call__(self, line: Mapping[str, Any]) -> dict[str, str]:
+            return {}
+
+    names = Names()
+    # As an engine does, which holds on to what it has to end, and may die before it comes to that.
+    names.registered = identified_lines(names)
+    names.registered.__enter__()
+    left = weakref.ref(names)
+    del names
+    gc.collect()
+    assert left() is None
