@@ -58,3 +58,10 @@ def test_targets_and_words_that_they_use_are_there() -> None:
     assert {option for line in words for option in re.findall(r"--[a-z-]+", line)} <= set(
         re.findall(r"--[a-z-]+", usage)
     )
+
+
+def test_what_others_wrote_is_pinned_to_a_commit() -> None:
+    """A tag may be moved to another commit by whoever takes over its repository, and that runs with our secrets."""
+    used = [name for file in FILES for name in re.findall(r"uses: (\S+)", file.read_text(encoding="utf-8"))]
+    assert used
+    assert [name for name in used if not name.startswith("./") and not re.search(r"@[0-9a-f]{40}$", name)] == []
